@@ -1,0 +1,67 @@
+"""ntkbook: the neural tangent hierarchy of wide networks, in JAX.
+
+Networks in the parametrisation of Huang and Yau (2019), the kernels K^(2), K^(3), ... of their hierarchy, and the exact
+and truncated dynamics that these kernels drive. float64 is the caller's choice: see `enable_float64`.
+"""
+
+from __future__ import annotations
+
+import jax
+
+from ntkbook import data, diagnostics
+from ntkbook.activations import Activation, Softplus, erf, identity, relu, sigmoid, softplus, tanh
+from ntkbook.dynamics import (
+    FlowError,
+    Result,
+    Trajectory,
+    frozen_kernel_flow,
+    gradient_descent,
+    gradient_flow,
+    truncated_flow,
+)
+from ntkbook.kernels import KernelHierarchy, empirical_kernel, empirical_ntk, kernel_hierarchy, layer_kernels
+from ntkbook.networks import MLP, MLPParams, mlp
+
+__all__ = [
+    "MLP",
+    "Activation",
+    "FlowError",
+    "KernelHierarchy",
+    "MLPParams",
+    "Result",
+    "Softplus",
+    "Trajectory",
+    "data",
+    "diagnostics",
+    "empirical_kernel",
+    "empirical_ntk",
+    "enable_float64",
+    "erf",
+    "frozen_kernel_flow",
+    "gradient_descent",
+    "gradient_flow",
+    "identity",
+    "kernel_hierarchy",
+    "layer_kernels",
+    "mlp",
+    "relu",
+    "sigmoid",
+    "softplus",
+    "tanh",
+    "truncated_flow",
+]
+
+
+def enable_float64() -> None:
+    """Switch JAX to 64-bit floating numbers, for the whole process: the way this package is meant to be used.
+
+    Call it before arrays are made. Importing ntkbook never does it for you.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp, ntkbook
+    >>> ntkbook.enable_float64()
+    >>> jnp.zeros(1).dtype
+    dtype('float64')
+    """
+    jax.config.update("jax_enable_x64", True)

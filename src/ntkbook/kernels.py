@@ -1,0 +1,476 @@
+r"""The empirical kernels K^(2), K^(3), ... of the neural tangent hierarchy, (1.7) and (2.2).
+
+All of them come from one recursion. Moving the parameters along the gradient of the output at a training point,
+
+.. math:: K^{(r+1)}(x_1, \ldots, x_r, x_c) = \frac{d}{ds} K^{(r)}(x_1, \ldots, x_r)\Big|_{\theta + s \nabla f_c}
+          \quad\text{at } s = 0,
+
+where everything in K^(r), the earlier gradients included, is taken at the moved parameters. The recursion runs on one of
+two representations of a gradient: a pytree like the parameters (any network), or for the `mlp` one pair of vectors a
+layer, since :math:`\nabla_{W^{(\ell)}} f_c = b_c^{(\ell)} (x_c^{(\ell-1)})^\top` has rank one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ntkbook import _checks
+from ntkbook.networks import MLP, MLPParams, check_params
+
+__all__ = ["KernelHierarchy", "empirical_kernel", "empirical_ntk", "kernel_hierarchy", "layer_kernels"]
+
+Network = Callable[[Any, Array], Array]
+Implementation = Literal["structured", "autodiff"]
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["outputs", "kernels", "test_outputs", "test_kernels"],
+    meta_fields=[],
+)
+@dataclass(frozen=True)
+class KernelHierarchy:
+    """The outputs and kernels of one network at one moment: what the truncated hierarchy (2.7) starts from.
+
+    Parameters
+    ----------
+    outputs
+        f at the n training points, shape (n,).
+    kernels
+        K^(r) for r = 2, 3, ...: ``kernels[r]`` has shape (n,) * r and is symmetric in its first two slots only.
+    test_outputs
+        f at the k test points, shape (k,), or None.
+    test_kernels
+        K^(r) with the test point in the first slot: ``test_kernels[r]`` has shape (k,) + (n,) * (r - 1); or None.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp, ntkbook
+    >>> by_hand = ntkbook.KernelHierarchy(outputs=jnp.zeros(2), kernels={2: jnp.eye(2)})
+    >>> by_hand.max_order
+    2
+    """
+
+    outputs: Array
+    kernels: dict[int, Array]
+    test_outputs: Array | None = None
+    test_kernels: dict[int, Array] | None = field(default=None)
+
+    @property
+    def max_order(self) -> int:
+        """The largest r for which K^(r) is held."""
+        return max(self.kernels)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Two representations of a gradient
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class _Gradients(Protocol):
+    """What the recursion asks of a representation. A state stands for moved parameters."""
+
+    def start(self) -> Any:
+        """The state of the parameters themselves."""
+
+    def at(self, state: Any, x: Array) -> Any:
+        """The gradients of f at each point of x, a pytree with leading axis n."""
+
+    def move(self, state: Any, s: Array, gradient: Any) -> Any:
+        """The state of theta + s * gradient, needed near s = 0 and to first order only."""
+
+    def inner(self, left: Any, right: Any) -> Array:
+        """All inner products of two families of gradients, shape (k, n)."""
+
+
+@dataclass(frozen=True)
+class _TreeGradients:
+    """Gradients as pytrees like the parameters, for any network f(params, x)."""
+
+    f: Network
+    params: Any
+
+    def start(self) -> Any:
+        return self.params
+
+    def at(self, state: Any, x: Array) -> Any:
+        return jax.vmap(jax.grad(self.f), in_axes=(None, 0))(state, x)
+
+    def move(self, state: Any, s: Array, gradient: Any) -> Any:
+        return jax.tree.map(lambda theta, v: theta + s * v, state, gradient)
+
+    def inner(self, left: Any, right: Any) -> Array:
+        def leaf(u: Array, v: Array) -> Array:
+            return u.reshape(len(u), -1) @ v.reshape(len(v), -1).T
+
+        return jax.tree.reduce(jnp.add, jax.tree.map(leaf, left, right))
+
+
+class _RankOneGradients(NamedTuple):
+    """grad_{W^(l)} f = backward[l-1] forward[l-1]^T and grad_a f = forward[H], for each point (leading axis n)."""
+
+    forward: tuple[Array, ...]  # x^(0), ..., x^(H)
+    backward: tuple[Array, ...]  # b^(1), ..., b^(H)
+
+
+@dataclass(frozen=True)
+class _MLPGradients:
+    """Rank-one gradients of an `mlp`. A state is a tuple of moves (s, gradient), never formed as weights."""
+
+    net: MLP
+    params: MLPParams
+
+    def start(self) -> tuple:
+        return ()
+
+    def move(self, state: tuple, s: Array, gradient: _RankOneGradients) -> tuple:
+        return (*state, (s, gradient))
+
+    def at(self, state: tuple, x: Array) -> _RankOneGradients:
+        scale = 1 / jnp.sqrt(jnp.asarray(self.net.width, x.dtype))
+        forward, slopes = [x], []
+        for ell, W in enumerate(self.params.weights):
+            h = x @ W.T
+            for s, g in state:  # (W + s b_c x_c^T) x = W x + s <x_c, x> b_c
+                h = h + _first_order(s, jnp.outer(x @ g.forward[ell], g.backward[ell]))
+            value, slope = self.net.activation.with_derivative(h)
+            x = scale * value
+            forward.append(x)
+            slopes.append(scale * slope)
+        b = self.params.readout
+        for s, g in state:
+            b = b + _first_order(s, g.forward[-1])
+        backward: list[Array] = []
+        for ell in reversed(range(self.net.depth)):
+            b = slopes[ell] * b
+            backward.insert(0, b)
+            if ell > 0:
+                product = b @ self.params.weights[ell]
+                for s, g in state:  # (W + s b_c x_c^T)^T b = W^T b + s <b_c, b> x_c
+                    product = product + _first_order(s, jnp.outer(b @ g.backward[ell], g.forward[ell]))
+                b = product
+        return _RankOneGradients(tuple(forward), tuple(backward))
+
+    def inner(self, left: _RankOneGradients, right: _RankOneGradients) -> Array:
+        return jax.tree.reduce(jnp.add, self.inner_by_layer(left, right))
+
+    def inner_by_layer(self, left: _RankOneGradients, right: _RankOneGradients) -> list[Array]:
+        forward = [_inner(u, v) for u, v in zip(left.forward, right.forward, strict=True)]
+        backward = [_inner(u, v) for u, v in zip(left.backward, right.backward, strict=True)]
+        return [B * X for B, X in zip(backward, forward[:-1], strict=True)] + [forward[-1]]
+
+
+@jax.custom_jvp
+def _first_order(s: Array, v: Array) -> Array:
+    """s * v near s = 0. Its value is a zero that does not depend on v, so a vmap over v leaves it unbatched."""
+    return jnp.zeros(v.shape, v.dtype)
+
+
+@_first_order.defjvp
+def _first_order_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    (s, v), (ds, dv) = primals, tangents
+    # The second term is zero too, but not its derivative in s: a later move passes through what v was made of.
+    return _first_order(s, v), ds * v + _first_order(s, dv)
+
+
+@jax.custom_jvp
+def _inner(u: Array, v: Array) -> Array:
+    """u v^T. Its derivative keeps the perturbed factor, the big one under vmap, on the left."""
+    return u @ v.T
+
+
+@_inner.defjvp
+def _inner_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    (u, v), (du, dv) = primals, tangents
+    return _inner(u, v), _inner(du, v) + _inner(dv, u).T
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The recursion
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _kernel(gradients: _Gradients, state: Any, first: Array | None, x: Array, order: int) -> Array:
+    """K^(order) at a state: the first slot runs over `first` (over x where None), all others over x."""
+    of_x = gradients.at(state, x)
+    if order == 2:
+        return gradients.inner(of_x if first is None else gradients.at(state, first), of_x)
+
+    def slope_along(gradient: Any) -> Array:
+        zero = jnp.zeros((), x.dtype)
+        moved = lambda s: _kernel(gradients, gradients.move(state, s, gradient), first, x, order - 1)  # noqa: E731
+        return jax.jvp(moved, (zero,), (jnp.ones_like(zero),))[1]
+
+    return jax.vmap(slope_along, out_axes=-1)(of_x)
+
+
+def _representation(net: Network, params: Any, implementation: Implementation) -> _Gradients:
+    return _MLPGradients(net, params) if implementation == "structured" else _TreeGradients(net, params)  # type: ignore
+
+
+@partial(jax.jit, static_argnames=("net", "order", "implementation"))
+def _compute_kernel(
+    net: Network, params: Any, x: Array, x_test: Array | None, order: int, implementation: Implementation
+) -> Array:
+    gradients = _representation(net, params, implementation)
+    return _kernel(gradients, gradients.start(), x_test, x, order)
+
+
+@partial(jax.jit, static_argnames=("net",))
+def _compute_outputs(net: Network, params: Any, x: Array) -> Array:
+    return jax.vmap(net, in_axes=(None, 0))(params, x)
+
+
+@partial(jax.jit, static_argnames=("net",))
+def _compute_layer_kernels(net: MLP, params: MLPParams, x: Array) -> Array:
+    gradients = _MLPGradients(net, params)
+    g = gradients.at(gradients.start(), x)
+    return jnp.stack(gradients.inner_by_layer(g, g))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Checks of arguments
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def check_network(net: Network, params: Any, x: Array, x_test: Array | None) -> tuple[Array, Array | None]:
+    """`x` and `x_test` as checked arrays that the network accepts with these parameters."""
+    x = _checks.points(x, "x")
+    if x_test is not None:
+        x_test = _checks.points(x_test, "x_test")
+        if x_test.shape[1] != x.shape[1]:
+            raise ValueError(
+                f"x_test must have the {x.shape[1]} coordinates of x, got shape {x_test.shape}. "
+                "Embed test points as the training points were."
+            )
+    if isinstance(net, MLP):
+        check_params(net, params, x)
+    elif not callable(net):
+        raise TypeError(f"net must be callable as net(params, x_point), got {net!r}. Pass ntkbook.mlp(...) or a function.")
+    else:
+        for leaf in jax.tree.leaves(params):
+            _checks.refuse_silent_downcast(leaf, "params")
+        shape = jax.eval_shape(net, params, x[0])
+        if not (isinstance(shape, jax.ShapeDtypeStruct) and shape.shape == ()):
+            raise ValueError(
+                f"net(params, x_point) must give one scalar, got {shape}. Select one output, or squeeze it to shape ()."
+            )
+    _checks.same_dtype(params=params, x=x, x_test=x_test)
+    return x, x_test
+
+
+def _choose(net: Network, implementation: Implementation | None) -> Implementation:
+    if implementation is None:
+        return "structured" if isinstance(net, MLP) else "autodiff"
+    if implementation not in ("structured", "autodiff"):
+        raise ValueError(f"implementation must be 'structured' or 'autodiff', got {implementation!r}.")
+    if implementation == "structured" and not isinstance(net, MLP):
+        raise ValueError(
+            f"implementation='structured' wants an ntkbook.mlp, got {type(net).__name__}. Use implementation='autodiff'."
+        )
+    return implementation
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Public functions
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def layer_kernels(net: MLP, params: MLPParams, x: Array) -> Array:
+    r"""The layer kernels :math:`G^{(1)}, \ldots, G^{(H+1)}` of (1.7), one for each group of parameters.
+
+    .. math:: G^{(\ell)}(x_\alpha, x_\beta) = \langle b_\alpha^{(\ell)}, b_\beta^{(\ell)} \rangle
+              \langle x_\alpha^{(\ell-1)}, x_\beta^{(\ell-1)} \rangle, \qquad
+              G^{(H+1)}(x_\alpha, x_\beta) = \langle x_\alpha^{(H)}, x_\beta^{(H)} \rangle.
+
+    See the chapter "Networks, gradient flow and the neural tangent kernel".
+
+    Parameters
+    ----------
+    net, params
+        A network of `mlp` and its parameters.
+    x
+        Points, shape (n, d).
+
+    Returns
+    -------
+    Array
+        Shape (H+1, n, n). Each layer's matrix is symmetric and positive semidefinite; their sum is the NTK.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the network is not an `mlp`, or shapes or dtypes do not fit.
+
+    Notes
+    -----
+    Cost: 4 (H-1) m^2 n + 4 n m d flops in matrix products and 4 H m n^2 in inner products; 2 H m n floats.
+
+    Examples
+    --------
+    >>> import jax, jax.numpy as jnp, ntkbook
+    >>> net = ntkbook.mlp(width=16, depth=2)
+    >>> x = jnp.eye(3)
+    >>> ntkbook.layer_kernels(net, net.init(jax.random.key(0), 3), x).shape
+    (3, 3, 3)
+    """
+    if not isinstance(net, MLP):
+        raise TypeError(f"layer_kernels wants an ntkbook.mlp, whose layers it knows, got {type(net).__name__}.")
+    x, _ = check_network(net, params, x, None)
+    return _compute_layer_kernels(net, params, x)
+
+
+def empirical_ntk(
+    net: Network,
+    params: Any,
+    x: Array,
+    x_test: Array | None = None,
+    *,
+    implementation: Implementation | None = None,
+) -> Array:
+    r"""The neural tangent kernel :math:`K^{(2)}(x_\alpha, x_\beta) = \langle \nabla_\theta f_\alpha, \nabla_\theta f_\beta
+    \rangle`, (1.7).
+
+    The same as ``empirical_kernel(..., order=2)``, whose documentation holds here.
+
+    Returns
+    -------
+    Array
+        Shape (n, n), symmetric and positive semidefinite; with x_test of shape (k, d): shape (k, n).
+
+    Examples
+    --------
+    >>> import jax, jax.numpy as jnp, ntkbook
+    >>> net = ntkbook.mlp(width=16, depth=2)
+    >>> K = ntkbook.empirical_ntk(net, net.init(jax.random.key(0), 3), jnp.eye(3))
+    >>> K.shape, bool(jnp.allclose(K, K.T))
+    ((3, 3), True)
+    """
+    return empirical_kernel(net, params, x, order=2, x_test=x_test, implementation=implementation)
+
+
+def empirical_kernel(
+    net: Network,
+    params: Any,
+    x: Array,
+    *,
+    order: int,
+    x_test: Array | None = None,
+    implementation: Implementation | None = None,
+) -> Array:
+    r"""The kernel :math:`K^{(r)}` of the neural tangent hierarchy, (1.7) and (2.2), of any order r.
+
+    .. math:: K^{(2)}(x_1, x_2) = \langle \nabla f_1, \nabla f_2 \rangle, \qquad
+              K^{(r+1)}(x_1, \ldots, x_r, x_c) = \langle \nabla K^{(r)}(x_1, \ldots, x_r), \nabla f_c \rangle.
+
+    See the chapter "Theorem 2.3: the hierarchy".
+
+    Parameters
+    ----------
+    net
+        A network of `mlp`, or any function ``f(params, x_point) -> scalar``.
+    params
+        Its parameters: `MLPParams`, or any pytree of floating arrays.
+    x
+        Points, shape (n, d).
+    order
+        r, at least 2.
+    x_test
+        Test points, shape (k, d). They run through the first slot, the points x through all others, as in (2.11).
+    implementation
+        "structured" (rank-one gradients, for an `mlp`) or "autodiff" (any network). By default the first possible.
+
+    Returns
+    -------
+    Array
+        Shape (n,) * r, or (k,) + (n,) * (r-1) with test points. Without test points it is symmetric in its first two
+        slots, and in general in no others.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Before any computation, if shapes, dtypes, the order or the network are not as above.
+
+    Notes
+    -----
+    Cost, structured: about 4 (H-1) m^2 (n + ... + n^(r-1)) flops in products with the weights and
+    4 H m n^r max(1, 2^(r-3)) in inner products; about 2 H m n^(r-1) floats at once. Autodiff: every one of n^(r-2)
+    directions carries n gradients of the size of the parameters.
+
+    Examples
+    --------
+    >>> import jax, jax.numpy as jnp, ntkbook
+    >>> net = ntkbook.mlp(width=16, depth=2)
+    >>> params = net.init(jax.random.key(0), 3)
+    >>> ntkbook.empirical_kernel(net, params, jnp.eye(3), order=4).shape
+    (3, 3, 3, 3)
+    >>> affine = lambda w, x_point: w @ x_point
+    >>> float(jnp.abs(ntkbook.empirical_kernel(affine, jnp.ones(3), jnp.eye(3), order=3)).max())
+    0.0
+    """
+    order = _checks.integer(order, "order", at_least=2)
+    x, x_test = check_network(net, params, x, x_test)
+    return _compute_kernel(net, params, x, x_test, order, _choose(net, implementation))
+
+
+def kernel_hierarchy(
+    net: Network,
+    params: Any,
+    x: Array,
+    *,
+    max_order: int = 4,
+    x_test: Array | None = None,
+    implementation: Implementation | None = None,
+) -> KernelHierarchy:
+    r"""The outputs and all kernels :math:`K^{(2)}, \ldots, K^{(p)}` at given parameters: the start of (2.7) and (2.11).
+
+    Parameters are those of `empirical_kernel`, with the largest order p in place of one order.
+
+    Parameters
+    ----------
+    max_order
+        p, at least 2: the highest level at which the hierarchy can then be truncated.
+
+    Returns
+    -------
+    KernelHierarchy
+        With outputs (n,) and kernels[r] (n,) * r; with test points also test_outputs (k,) and test_kernels[r]
+        (k,) + (n,) * (r-1).
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `empirical_kernel`.
+
+    Notes
+    -----
+    Cost: that of the highest order, times about n / (n-1).
+
+    Examples
+    --------
+    >>> import jax, jax.numpy as jnp, ntkbook
+    >>> net = ntkbook.mlp(width=16, depth=1)
+    >>> h = ntkbook.kernel_hierarchy(net, net.init(jax.random.key(0), 3), jnp.eye(3), max_order=4)
+    >>> h.outputs.shape, sorted(h.kernels), h.kernels[3].shape
+    ((3,), [2, 3, 4], (3, 3, 3))
+    """
+    max_order = _checks.integer(max_order, "max_order", at_least=2)
+    x, x_test = check_network(net, params, x, x_test)
+    implementation = _choose(net, implementation)
+
+    def kernels(first: Array | None) -> dict[int, Array]:
+        return {r: _compute_kernel(net, params, x, first, r, implementation) for r in range(2, max_order + 1)}
+
+    return KernelHierarchy(
+        outputs=_compute_outputs(net, params, x),
+        kernels=kernels(None),
+        test_outputs=None if x_test is None else _compute_outputs(net, params, x_test),
+        test_kernels=None if x_test is None else kernels(x_test),
+    )

@@ -1,0 +1,165 @@
+"""The fully connected network of the paper, equations (1.1) and (1.2), in its parametrisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ntkbook import _checks
+from ntkbook.activations import Activation, get_activation
+
+__all__ = ["MLP", "MLPParams", "mlp"]
+
+
+class MLPParams(NamedTuple):
+    """The parameters theta of an `MLP`.
+
+    Parameters
+    ----------
+    weights
+        W^(1), ..., W^(H): the first of shape (m, d), the others (m, m).
+    readout
+        a, of shape (m,).
+    """
+
+    weights: tuple[Array, ...]
+    readout: Array
+
+
+@dataclass(frozen=True)
+class MLP:
+    r"""A network :math:`f(x, \theta) = a^\top x^{(H)}` with
+    :math:`x^{(\ell)} = \sigma(W^{(\ell)} x^{(\ell-1)}) / \sqrt m` and :math:`x^{(0)} = x`, (1.1)-(1.2).
+
+    Make one with `mlp`, which checks its arguments. `net(params, x)` evaluates it, `net.init(key, input_dim)` draws
+    its parameters. There are no biases.
+    """
+
+    width: int
+    depth: int
+    activation: Activation
+    w_std: float
+    a_std: float
+
+    def init(self, key: Array, input_dim: int) -> MLPParams:
+        r"""Draw :math:`W^{(\ell)}_{ij} \sim N(0, \sigma_w^2)` and :math:`a_i \sim N(0, \sigma_a^2)`, all independent.
+
+        Parameters
+        ----------
+        key
+            A key of `jax.random.key`.
+        input_dim
+            d, the number of coordinates of a point.
+
+        Returns
+        -------
+        MLPParams
+            In JAX's default floating dtype: float64 after `ntkbook.enable_float64()`, else float32.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the key is not a key, or input_dim not a positive integer.
+
+        Examples
+        --------
+        >>> import jax, ntkbook
+        >>> params = ntkbook.mlp(width=4, depth=2).init(jax.random.key(0), input_dim=3)
+        >>> [W.shape for W in params.weights], params.readout.shape
+        ([(4, 3), (4, 4)], (4,))
+        """
+        key = _checks.prng_key(key)
+        d, m = _checks.integer(input_dim, "input_dim", at_least=1), self.width
+        *w_keys, a_key = jax.random.split(key, self.depth + 1)
+        shapes = [(m, d)] + [(m, m)] * (self.depth - 1)
+        weights = tuple(
+            self.w_std * jax.random.normal(k, shape) for k, shape in zip(w_keys, shapes, strict=True)
+        )
+        return MLPParams(weights, self.a_std * jax.random.normal(a_key, (m,)))
+
+    def __call__(self, params: MLPParams, x: Array) -> Array:
+        """f(x, theta): x of shape (n, d) gives (n,); one point (d,) gives a scalar.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If shapes or dtypes of `params` and `x` do not fit the network or each other.
+
+        Examples
+        --------
+        >>> import jax, jax.numpy as jnp, ntkbook
+        >>> net = ntkbook.mlp(width=4, depth=2)
+        >>> net(net.init(jax.random.key(0), input_dim=3), jnp.ones((5, 3))).shape
+        (5,)
+        """
+        x = _checks.floating_array(x, "x", ndim=(1, 2))
+        check_params(self, params, x)
+        for W in params.weights:
+            x = self.activation(x @ W.T) / jnp.sqrt(jnp.asarray(self.width, x.dtype))
+        return x @ params.readout
+
+
+def mlp(
+    *,
+    width: int,
+    depth: int = 1,
+    activation: str | Activation = "tanh",
+    w_std: float = 1.0,
+    a_std: float = 1.0,
+) -> MLP:
+    """A fully connected network in the paper's parametrisation, (1.1)-(1.2); chapter "Networks".
+
+    Parameters
+    ----------
+    width
+        m, the number of neurons of each hidden layer.
+    depth
+        H, the number of hidden layers.
+    activation
+        "tanh", "erf", "sigmoid", "softplus", "relu", "identity", or an `Activation` of your own.
+    w_std, a_std
+        Standard deviations sigma_w of every weight and sigma_a of every readout entry at the start.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not of the stated kind.
+
+    Examples
+    --------
+    >>> import ntkbook
+    >>> net = ntkbook.mlp(width=512, depth=2, activation="tanh")
+    >>> net.width, net.depth, net.activation.name
+    (512, 2, 'tanh')
+    """
+    return MLP(
+        width=_checks.integer(width, "width", at_least=1),
+        depth=_checks.integer(depth, "depth", at_least=1),
+        activation=get_activation(activation),
+        w_std=_checks.positive(w_std, "w_std"),
+        a_std=_checks.positive(a_std, "a_std"),
+    )
+
+
+def check_params(net: MLP, params: MLPParams, x: Array) -> None:
+    """Refuse parameters whose structure, shapes or dtype do not fit the network and the points."""
+    if not isinstance(params, MLPParams):
+        raise TypeError(
+            f"params of an mlp must be ntkbook.MLPParams(weights=(W1, ..., WH), readout=a), got "
+            f"{type(params).__name__}. Draw them with net.init(key, input_dim) or build an MLPParams."
+        )
+    for leaf in jax.tree.leaves(params):
+        _checks.refuse_silent_downcast(leaf, "params")
+    m, d = net.width, x.shape[-1]
+    wanted = [(m, d)] + [(m, m)] * (net.depth - 1) + [(m,)]
+    received = [jnp.shape(W) for W in (*params.weights, params.readout)]
+    if received != wanted:
+        raise ValueError(
+            f"params must have shapes {wanted} for width {m}, depth {net.depth} and points with {d} coordinates, got "
+            f"{received}. Draw them with net.init(key, input_dim={d})."
+        )
+    _checks.same_dtype(params=params, x=x)
