@@ -1,0 +1,71 @@
+# Two commands do everything on a fresh machine with Python 3.11 to 3.13: `make book` and `make test`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup browser book check test bench serve clean
+
+BOOTSTRAP := $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PYTHON := $(BIN)/python
+export JUPYTER_PLATFORM_DIRS := 1
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+# -- set-up: repeated only when the pins or the package's metadata change -------------------------------------------
+
+.venv/.python:
+	@test -n "$(BOOTSTRAP)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found."; exit 1; }
+	@$(BOOTSTRAP) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed; $(BOOTSTRAP) is $$($(BOOTSTRAP) --version)."; exit 1; }
+	@echo "== creating .venv with $(BOOTSTRAP)"
+	$(BOOTSTRAP) -m venv .venv
+	@touch $@
+
+.venv/.installed: .venv/.python requirements.lock pyproject.toml
+	@echo "== installing the pinned packages (a few minutes the first time)"
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[book,site,test]'
+	@touch $@
+
+.venv/.browser: .venv/.installed tools/browser.py
+	$(PYTHON) tools/browser.py
+	@touch $@
+
+setup: .venv/.installed ## create .venv
+browser: .venv/.browser ## find or install the browser of the tests
+
+# -- the book --------------------------------------------------------------------------------------------------------
+
+book: setup ## execute every chapter and build the site into _build/html
+	@echo "== executing the chapters and building the site"
+	$(BIN)/jupyter-book build . -W -n --keep-going -q $(if $(CI),--all)
+	@echo "The site: _build/html/index.html (make serve opens it)"
+
+serve: book ## open the site locally
+	$(PYTHON) -m webbrowser -t http://localhost:8000 & $(PYTHON) -m http.server 8000 --bind 127.0.0.1 -d _build/html
+
+# -- checks ----------------------------------------------------------------------------------------------------------
+
+check: setup ## lint, types, unit and doc tests: the fast part, for every commit
+	@echo "== lint"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@echo "== types"
+	$(BIN)/mypy
+	@echo "== unit and doc tests, float64"
+	JAX_ENABLE_X64=1 $(BIN)/pytest -q -m "not slow and not site"
+
+test: browser check book ## every check
+	@echo "== unit and doc tests, float32"
+	JAX_ENABLE_X64=0 $(BIN)/pytest -q -m "not slow and not site"
+	@echo "== executed outputs against the expected ones"
+	$(PYTHON) tools/check_outputs.py
+	@echo "== site, notebooks, slow tests"
+	JAX_ENABLE_X64=1 $(BIN)/pytest -v -m "slow or site"
+
+bench: setup ## the benchmarks, as ratios measured in one run
+	$(PYTHON) tools/bench.py
+
+clean: ## remove what was built (not .venv)
+	rm -rf _build dist .pytest_cache .mypy_cache .ruff_cache
