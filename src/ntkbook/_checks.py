@@ -23,7 +23,7 @@ def is_traced(*values: Any) -> bool:
 def refuse_silent_downcast(value: Any, name: str) -> None:
     """Refuse a NumPy float64 array where JAX would turn it into float32 unnoticed."""
     wide = isinstance(value, np.ndarray | np.floating) and value.dtype == np.float64
-    if wide and not jax.config.jax_enable_x64:
+    if wide and jnp.result_type(float) != jnp.float64:
         raise TypeError(
             f"{name} is a NumPy float64 array, which JAX would turn into float32 because its 64-bit mode is off. "
             f"Call ntkbook.enable_float64() first, or pass {name}.astype(numpy.float32)."
@@ -84,7 +84,7 @@ def same_dtype(**arrays: Any) -> None:
     if len({dtype for dtypes in found.values() for dtype in dtypes}) > 1:
         listing = ", ".join(f"{name}: {'/'.join(dtypes)}" for name, dtypes in found.items())
         raise TypeError(
-            f"{', '.join(found)} must share one floating dtype, got {listing}. Convert with astype, or build all of them "
+            f"{', '.join(found)} must share one floating dtype, got {listing}. Convert with astype, or build them all "
             "after ntkbook.enable_float64()."
         )
 

@@ -11,7 +11,17 @@ from jax import Array
 
 from ntkbook import _checks
 
-__all__ = ["Activation", "Softplus", "erf", "get_activation", "identity", "relu", "sigmoid", "softplus", "tanh"]
+__all__ = [
+    "Activation",
+    "Softplus",
+    "erf",
+    "get_activation",
+    "identity",
+    "relu",
+    "sigmoid",
+    "softplus",
+    "tanh",
+]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 r"""The dynamics: the exact flow, the truncated hierarchy, the frozen kernel and discrete gradient descent.
 
-The loss is :math:`L = \frac{1}{2n} \sum_\beta r_\beta^2` with the residual :math:`r_\beta = f_\beta - y_\beta`. Time is in
-units of gradient flow: learning rate times steps.
+The loss is :math:`L = \frac{1}{2n} \sum_\beta r_\beta^2` with the residual :math:`r_\beta = f_\beta - y_\beta`.
+Time is in units of gradient flow: learning rate times steps.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _RESULTS = (
     "the step limit was reached at t = {time:.6g}. Raise max_steps, loosen rtol and atol, or ask for earlier times.",
     "the solution grew without bound near t = {time:.6g}. Truncated hierarchies can blow up in finite time: ask for "
     "earlier times, a wider network or another level. For gradient descent, lower the learning rate.",
-    "a value became NaN or infinite after t = {time:.6g}. Look at the outputs and kernels at the start, or use float64.",
+    "a value became NaN or infinite after t = {time:.6g}. Look at outputs and kernels at the start, or use float64.",
 )
 _SUCCESSFUL, _STEP_LIMIT, _DIVERGED, _NON_FINITE = range(4)
 
@@ -417,14 +417,31 @@ def gradient_descent(
     if steps % every:
         raise ValueError(f"every must divide steps, got every={every} and steps={steps}. Choose a divisor.")
     trajectory = _gradient_descent(
-        net, params, x, y, x_test, jnp.asarray(eta, x.dtype), reports=steps // every, every=every, keep_params=bool(keep_params)
+        net,
+        params,
+        x,
+        y,
+        x_test,
+        jnp.asarray(eta, x.dtype),
+        reports=steps // every,
+        every=every,
+        keep_params=bool(keep_params),
     )
     return _finish(trajectory, throw)
 
 
 @partial(jax.jit, static_argnames=("net", "reports", "every", "keep_params"))
 def _gradient_descent(
-    net: Network, params: Any, x: Array, y: Array, x_test: Array | None, eta: Array, *, reports: int, every: int, keep_params: bool
+    net: Network,
+    params: Any,
+    x: Array,
+    y: Array,
+    x_test: Array | None,
+    eta: Array,
+    *,
+    reports: int,
+    every: int,
+    keep_params: bool,
 ) -> Trajectory:
     outputs = jax.vmap(net, in_axes=(None, 0))
 
@@ -545,7 +562,10 @@ def _integrate(
         dt0=None,
         y0=start,
         saveat=diffrax.SaveAt(
-            subs=[diffrax.SubSaveAt(ts=times, fn=lambda t, state, args: observe(state)), diffrax.SubSaveAt(t1=True)]
+            subs=[
+                diffrax.SubSaveAt(ts=times, fn=lambda t, state, args: observe(state)),
+                diffrax.SubSaveAt(t1=True),
+            ]
         ),
         stepsize_controller=diffrax.ClipStepSizeController(
             diffrax.PIDController(rtol=rtol, atol=atol, norm=euclidean), step_ts=times

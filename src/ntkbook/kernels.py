@@ -5,8 +5,8 @@ All of them come from one recursion. Moving the parameters along the gradient of
 .. math:: K^{(r+1)}(x_1, \ldots, x_r, x_c) = \frac{d}{ds} K^{(r)}(x_1, \ldots, x_r)\Big|_{\theta + s \nabla f_c}
           \quad\text{at } s = 0,
 
-where everything in K^(r), the earlier gradients included, is taken at the moved parameters. The recursion runs on one of
-two representations of a gradient: a pytree like the parameters (any network), or for the `mlp` one pair of vectors a
+where everything in K^(r), the earlier gradients included, is taken at the moved parameters. The recursion runs on one
+of two representations of a gradient: a pytree like the parameters (any network), or for the `mlp` one pair of vectors a
 layer, since :math:`\nabla_{W^{(\ell)}} f_c = b_c^{(\ell)} (x_c^{(\ell-1)})^\top` has rank one.
 """
 
@@ -253,7 +253,9 @@ def check_network(net: Network, params: Any, x: Array, x_test: Array | None) -> 
     if isinstance(net, MLP):
         check_params(net, params, x)
     elif not callable(net):
-        raise TypeError(f"net must be callable as net(params, x_point), got {net!r}. Pass ntkbook.mlp(...) or a function.")
+        raise TypeError(
+            f"net must be callable as net(params, x_point), got {net!r}. Pass ntkbook.mlp(...) or a function."
+        )
     else:
         for leaf in jax.tree.leaves(params):
             _checks.refuse_silent_downcast(leaf, "params")
@@ -272,9 +274,7 @@ def _choose(net: Network, implementation: Implementation | None) -> Implementati
     if implementation not in ("structured", "autodiff"):
         raise ValueError(f"implementation must be 'structured' or 'autodiff', got {implementation!r}.")
     if implementation == "structured" and not isinstance(net, MLP):
-        raise ValueError(
-            f"implementation='structured' wants an ntkbook.mlp, got {type(net).__name__}. Use implementation='autodiff'."
-        )
+        raise ValueError(f"implementation='structured' wants an ntkbook.mlp, got {type(net).__name__}. Use 'autodiff'.")
     return implementation
 
 
@@ -335,8 +335,9 @@ def empirical_ntk(
     *,
     implementation: Implementation | None = None,
 ) -> Array:
-    r"""The neural tangent kernel :math:`K^{(2)}(x_\alpha, x_\beta) = \langle \nabla_\theta f_\alpha, \nabla_\theta f_\beta
-    \rangle`, (1.7).
+    r"""The neural tangent kernel :math:`K^{(2)}`, (1.7).
+
+    .. math:: K^{(2)}(x_\alpha, x_\beta) = \langle \nabla_\theta f_\alpha, \nabla_\theta f_\beta \rangle
 
     The same as ``empirical_kernel(..., order=2)``, whose documentation holds here.
 

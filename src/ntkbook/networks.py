@@ -76,9 +76,7 @@ class MLP:
         d, m = _checks.integer(input_dim, "input_dim", at_least=1), self.width
         *w_keys, a_key = jax.random.split(key, self.depth + 1)
         shapes = [(m, d)] + [(m, m)] * (self.depth - 1)
-        weights = tuple(
-            self.w_std * jax.random.normal(k, shape) for k, shape in zip(w_keys, shapes, strict=True)
-        )
+        weights = tuple(self.w_std * jax.random.normal(k, shape) for k, shape in zip(w_keys, shapes, strict=True))
         return MLPParams(weights, self.a_std * jax.random.normal(a_key, (m,)))
 
     def __call__(self, params: MLPParams, x: Array) -> Array:

@@ -1,0 +1,133 @@
+"""Figures in one visual language: exact in ink, each level in its colour, widths on a log axis, guides dashed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ntkbook.diagnostics import PowerLaw
+
+__all__ = ["COLOURS", "MARKERS", "heat_maps", "power_laws", "time_curves", "use_style"]
+
+INK = "#000000"
+GUIDE = "#767676"
+#: Colours of Okabe and Ito, told apart by readers of every kind of colour vision.
+COLOURS = {
+    "exact": INK,
+    "frozen": "#0072B2",
+    2: "#0072B2",
+    3: "#E69F00",
+    4: "#009E73",
+    5: "#CC79A7",
+    "limit": "#D55E00",
+}
+#: Markers repeat what the colours say, for print and for readers who do not see colour.
+MARKERS = {2: "o", 3: "s", 4: "^", 5: "D"}
+
+_STYLE = {
+    "figure.figsize": (6.4, 3.6),
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": "medium",
+    "axes.labelsize": "medium",
+    "font.size": 11,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+    "image.cmap": "cividis",
+    "figure.constrained_layout.use": True,
+    "svg.hashsalt": "ntkbook",
+    "svg.fonttype": "path",
+}
+
+
+def use_style() -> None:
+    """Set matplotlib to the book's style: transparent figures in ink, drawn as reproducible SVG in notebooks."""
+    mpl.rcParams.update(_STYLE)  # type: ignore[arg-type]
+    from IPython import get_ipython
+
+    if get_ipython() is not None:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg", metadata={"Date": None})
+
+
+def power_laws(
+    widths: Any,
+    values: Mapping[int | str, Any],
+    fits: Mapping[int | str, PowerLaw],
+    predicted: Mapping[int | str, float],
+    *,
+    xlabel: str = "width $m$",
+    ylabel: str,
+    label: str = "$r={}$",
+) -> Figure:
+    """Values over widths on log axes: seeds faint, their geometric mean strong, predicted slopes as dashed guides.
+
+    Parameters
+    ----------
+    widths
+        (w,).
+    values, fits, predicted
+        For each curve, named by an order, level or word: values (seeds, w), the fitted power law, the predicted slope.
+    """
+    widths = np.asarray(widths)
+    figure, ax = plt.subplots()
+    for k, (name, v) in enumerate(values.items()):
+        v = np.atleast_2d(v)
+        colour, marker = COLOURS.get(name, INK), MARKERS.get(name, "o")  # type: ignore[arg-type]
+        mean = np.exp(np.log(v).mean(axis=0))
+        ax.loglog(np.tile(widths, len(v)), v.ravel(), marker, color=colour, alpha=0.2, markersize=3, mew=0)
+        text = f"{label.format(name)}: slope {fits[name].slope:.2f}"
+        ax.loglog(widths, mean, marker=marker, color=colour, label=text)
+        guide = mean[0] * (widths / widths[0]) ** predicted[name]
+        ax.loglog(widths, 1.35 * guide, "--", color=GUIDE, linewidth=1, label="predicted slopes" if k == 0 else None)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xticks=widths, xticklabels=[f"{m:g}" for m in widths])
+    ax.minorticks_off()
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def time_curves(
+    times: Any,
+    curves: Mapping[str, tuple[Any, Any]],
+    *,
+    ylabel: str,
+    xlabel: str = "time $t$",
+    log: bool = False,
+    ax: Axes | None = None,
+) -> Figure:
+    """Curves over time. Each is named by its label: (values (T,) or (T, k), style name of `COLOURS`)."""
+    ax = plt.subplots()[1] if ax is None else ax
+    for label, (values, style) in curves.items():
+        values = np.asarray(values).reshape(len(np.asarray(times)), -1)
+        dashes = "-" if style == "exact" else "--"
+        lines = ax.plot(times, values, dashes, color=COLOURS.get(style, style))
+        lines[0].set_label(label)
+    ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
+    ax.legend()
+    return ax.figure  # type: ignore[return-value]
+
+
+def heat_maps(matrices: Sequence[Any], titles: Sequence[str], *, diverging: bool = False) -> Figure:
+    """Square matrices side by side on one colour scale, with its bar."""
+    matrices = [np.asarray(M) for M in matrices]
+    top = max(np.abs(M).max() for M in matrices)
+    low = -top if diverging else min(M.min() for M in matrices)
+    width = 2.2 * len(matrices) + 0.8
+    figure, axes = plt.subplots(1, len(matrices), figsize=(width, 2.5), squeeze=False)
+    for ax, M, title in zip(axes[0], matrices, titles, strict=True):
+        image = ax.imshow(M, vmin=low, vmax=top, cmap="PuOr" if diverging else "cividis")
+        ax.set(title=title, xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+    figure.colorbar(image, ax=axes[0].tolist(), shrink=0.8)
+    return figure
