@@ -1,4 +1,4 @@
-"""The book's own Sphinx extension: execution cache, progress, claims page, downloads, nothing from other hosts."""
+"""The book's own Sphinx extension: execution cache, progress, claims page, downloads; no other hosts."""
 
 import gzip
 import hashlib
@@ -25,16 +25,14 @@ from sphinx.util.docutils import SphinxDirective
 logger = logging.getLogger(__name__)
 
 
-# -- configuration -----------------------------------------------------------------------------------------------
+# -- configuration -------------------------------------------------------------------------------------------
 
 
 def execution_key(root: Path) -> str:
-    """Hash of everything but its own text that a chapter's outputs depend on: package, lock, stored results."""
+    """Hash of what, besides its own text, a chapter's outputs depend on: package, lock, stored results."""
     files = [root / "requirements.lock"]
     for folder in ("src", "book/results"):
-        files += (
-            path for path in (root / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts
-        )
+        files += (path for path in (root / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
@@ -42,12 +40,11 @@ def execution_key(root: Path) -> str:
 
 
 def configure(app: Sphinx, config: Config) -> None:
-    """Fill in what stands in CITATION.cff; outside CI, execute through a cache that knows package and lock."""
+    """Fill in what stands in CITATION.cff; outside CI, execute through a cache keyed by package and lock."""
     root = Path(app.srcdir)
     citation = yaml.safe_load((root / "CITATION.cff").read_text())
     config.author = ", ".join(
-        author.get("name") or f"{author['given-names']} {author['family-names']}"
-        for author in citation["authors"]
+        author.get("name") or f"{author['given-names']} {author['family-names']}" for author in citation["authors"]
     )
     config.copyright = ""
     config.html_baseurl = citation["url"]
@@ -70,12 +67,10 @@ def configure(app: Sphinx, config: Config) -> None:
 
     # sphinx-thebe puts the address of another host on every page, and its script twice.
     for listeners in app.events.listeners.values():
-        listeners[:] = [
-            entry for entry in listeners if not entry.handler.__module__.startswith("sphinx_thebe")
-        ]
+        listeners[:] = [entry for entry in listeners if not entry.handler.__module__.startswith("sphinx_thebe")]
 
 
-# -- progress ----------------------------------------------------------------------------------------------------
+# -- progress ------------------------------------------------------------------------------------------------
 
 
 class Progress:
@@ -89,10 +84,9 @@ class Progress:
     def begin(self, app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
         order = documents(Path(app.srcdir))
         docnames.sort(key=lambda name: order.index(name) if name in order else len(order))
-        claims_pages = getattr(env, "ntk_claims_pages", set())
-        if (
-            docnames
-        ):  # the claims are read from the other chapters' outputs: last, and whenever any has changed
+        claims_pages: set[str] = getattr(env, "ntk_claims_pages", set())
+        if docnames:
+            # the claims come from the chapters' outputs: read last, and whenever any of them has changed
             docnames[:] = [name for name in docnames if name not in claims_pages] + sorted(claims_pages)
         self.total = len(docnames)
 
@@ -123,9 +117,7 @@ def print_times(app: Sphinx, exception: Exception | None) -> None:
     print(f"\n{'chapter':28}{'executed in':>12}{'page, compressed':>18}")
     compressed: dict[Path, int] = {}
     for document in documents(Path(app.srcdir)):
-        execution = (
-            app.env.nb_metadata[document].get("exec_data") if hasattr(app.env, "nb_metadata") else None
-        )
+        execution = app.env.nb_metadata[document].get("exec_data") if hasattr(app.env, "nb_metadata") else None
         seconds = f"{execution['runtime']:.1f} s" if execution and execution.get("runtime") else "-"
         page = Path(app.outdir) / f"{document}.html"
         print(f"{document:28}{seconds:>12}{page_weight(page, compressed) / 1e6:>15.2f} MB")
@@ -133,7 +125,7 @@ def print_times(app: Sphinx, exception: Exception | None) -> None:
     print(f"largest kernel of this run: {memory:.2f} GB\n", flush=True)
 
 
-# -- claims ------------------------------------------------------------------------------------------------------
+# -- claims --------------------------------------------------------------------------------------------------
 
 
 def cell_anchor(cell_index: int) -> str:
@@ -189,16 +181,13 @@ class Claims(SphinxDirective):
         where = nodes.reference("", f"{title}, cell {record.cell}", internal=True)
         where["refuri"] = f"{address}#{cell_anchor(record.cell_index)}"
         return [
-            self.inline(fields["statement"]),
-            self.inline(fields["equation"]),
+            [nodes.Text(fields["statement"])],
+            [nodes.Text(fields["equation"])],
             [nodes.Text(f"{fields['measured']:.4g}")],
             [nodes.Text(predicted)],
             [nodes.Text(tolerance)],
             [where],
         ]
-
-    def inline(self, text: str) -> list[nodes.Node]:
-        return self.state.inline_text(text, self.lineno)[0]
 
 
 def write_claims(app: Sphinx, exception: Exception | None) -> None:
@@ -221,11 +210,11 @@ def check_ids(app: Sphinx, env: BuildEnvironment) -> None:
             logger.warning("the claim or quote %r is made %d times; each needs an id of its own", name, count)
 
 
-# -- downloads ---------------------------------------------------------------------------------------------------
+# -- downloads -----------------------------------------------------------------------------------------------
 
 
 def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
-    """Write the plain notebook of every chapter to notebooks/, with the numbers of this build in its prose."""
+    """Write the plain notebook of every chapter to notebooks/, with this build's numbers in its prose."""
     if exception is not None:
         return
     root = Path(app.srcdir)
@@ -233,15 +222,11 @@ def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
     Book(root, values).write_notebooks(Path(app.outdir) / "notebooks")
 
 
-def link_downloads(
-    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object
-) -> None:
+def link_downloads(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
     """Let the download button give the plain notebook; the raw source is no use to a reader."""
     for group in context.get("header_buttons", []):
         if group.get("label") == "download-buttons":
-            group["buttons"] = [
-                button for button in group["buttons"] if button["label"] != "download-source-button"
-            ]
+            group["buttons"] = [button for button in group["buttons"] if button["label"] != "download-source-button"]
             for button in group["buttons"]:
                 if button["label"] == "download-notebook-button":
                     name = pagename.rsplit("/", 1)[-1]

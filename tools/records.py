@@ -66,3 +66,12 @@ def executed_records(root: Path = ROOT) -> list[Record]:
         if path.exists():
             records += notebook_records(json.loads(path.read_text()), document)
     return records
+
+
+def expected(root: Path = ROOT) -> dict[str, dict[str, Any]]:
+    """The checked-in values: book/expected.json maps ids to {chapter, type, value, tolerance}."""
+    return json.loads((root / "book" / "expected.json").read_text())
+
+
+def expected_values(root: Path = ROOT) -> dict[str, float]:
+    return {name: entry["value"] for name, entry in expected(root).items()}
