@@ -68,7 +68,7 @@ def half_circle(n: int) -> tuple[Array, Array]:
     ((6,), (6, 2))
     """
     n = _checks.integer(n, "n", at_least=1)
-    angles = (jnp.arange(n) + 0.5) * (jnp.pi / n)
+    angles = jnp.arange(0.5, n) * (jnp.pi / n)
     return angles, jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)
 
 

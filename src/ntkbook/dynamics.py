@@ -346,13 +346,16 @@ def _frozen_kernel_flow(h: KernelHierarchy, y: Array, times: Array) -> Trajector
     K = h.kernels[2]
     eigenvalues, V = jnp.linalg.eigh((K + K.T) / 2)
     c = V.T @ (h.outputs - y)
-    s = times[:, None] / n
-    f = y + (jnp.exp(-eigenvalues * s) * c) @ V.T
-    f_test = None
-    if h.test_outputs is not None:
-        flat = eigenvalues == 0
-        grown = jnp.where(flat, s, -jnp.expm1(-eigenvalues * s) / jnp.where(flat, 1, eigenvalues))
-        f_test = h.test_outputs - (grown * c) @ V.T @ h.test_kernels[2].T  # type: ignore[index]
+    flat = eigenvalues == 0
+
+    def at(t: Array) -> tuple[Array, Array | None]:
+        f = y + V @ (jnp.exp(-eigenvalues * t / n) * c)
+        if h.test_outputs is None:
+            return f, None
+        grown = jnp.where(flat, t / n, -jnp.expm1(-eigenvalues * t / n) / jnp.where(flat, 1, eigenvalues))
+        return f, h.test_outputs - h.test_kernels[2] @ V @ (grown * c)  # type: ignore[index]
+
+    f, f_test = jax.vmap(at)(times)
     kernel = jnp.broadcast_to(K, (len(times), n, n))
     return Trajectory(times, f, kernel, _loss(f, y), f_test, None, Result(jnp.asarray(_SUCCESSFUL), times[-1]))
 
@@ -473,7 +476,7 @@ def _gradient_descent(
 
 
 def _loss(f: Array, y: Array) -> Array:
-    return jnp.mean((f - y) ** 2, axis=-1) / 2
+    return jnp.mean((f - jnp.broadcast_to(y, f.shape)) ** 2, axis=-1) / 2
 
 
 def _check_hierarchy(h: KernelHierarchy, y: Array, level: int) -> tuple[KernelHierarchy, Array]:
