@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.custom_derivatives import SymbolicZero
 
 from ntkbook import _checks
 from ntkbook.networks import MLP, MLPParams, check_params
@@ -147,6 +148,7 @@ class _MLPGradients:
         b = self.params.readout
         for s, g in state:
             b = b + _first_order(s, g.forward[-1])
+        b = b[None]  # the same at every point
         backward: list[Array] = []
         for ell in reversed(range(self.net.depth)):
             b = slopes[ell] * b
@@ -173,11 +175,16 @@ def _first_order(s: Array, v: Array) -> Array:
     return jnp.zeros(v.shape, v.dtype)
 
 
-@_first_order.defjvp
+@partial(_first_order.defjvp, symbolic_zeros=True)
 def _first_order_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     (s, v), (ds, dv) = primals, tangents
-    # The second term is zero too, but not its derivative in s: a later move passes through what v was made of.
-    return _first_order(s, v), ds * v + _first_order(s, dv)
+    value = slope = _first_order(s, v)
+    if not isinstance(dv, SymbolicZero):
+        # s dv is zero too, but its derivative in s is not: a later move passes through what v was made of.
+        slope = _first_order(s, dv)
+    if not isinstance(ds, SymbolicZero):  # for every other move ds * v would be a zero batched over v
+        slope = slope + ds * v
+    return value, slope
 
 
 @jax.custom_jvp
@@ -186,10 +193,16 @@ def _inner(u: Array, v: Array) -> Array:
     return u @ v.T
 
 
-@_inner.defjvp
+@partial(_inner.defjvp, symbolic_zeros=True)
 def _inner_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     (u, v), (du, dv) = primals, tangents
-    return _inner(u, v), _inner(du, v) + _inner(dv, u).T
+    value = _inner(u, v)
+    slope = jnp.zeros_like(value)
+    if not isinstance(du, SymbolicZero):
+        slope = slope + _inner(du, v)
+    if not isinstance(dv, SymbolicZero):
+        slope = slope + _inner(dv, u).T
+    return value, slope
 
 
 # ---------------------------------------------------------------------------------------------------------------------
