@@ -34,9 +34,14 @@ def entry_for(record: Record, old: dict[str, Any] | None) -> dict[str, Any]:
     return {"chapter": record.chapter, "type": record.type, "value": value, "tolerance": tolerance}
 
 
+def describe(record: Record) -> str:
+    place = f"{record.chapter}, code cell {record.cell}" if record.cell else record.chapter
+    return f"{record.id} ({place})"
+
+
 def problem(record: Record, entry: dict[str, Any]) -> str | None:
     """What is wrong with a record in view of its entry, or None."""
-    where = f"{record.id} ({record.chapter}, code cell {record.cell})"
+    where = describe(record)
     for name, found in (("chapter", record.chapter), ("type", record.type)):
         if entry[name] != found:
             return f"{where}: its {name} is {found!r}, expected {entry[name]!r}"
@@ -58,7 +63,7 @@ def problems(records: list[Record], entries: dict[str, dict[str, Any]]) -> list[
     found = []
     for record in records:
         if record.id not in entries:
-            found.append(f"{record.id} ({record.chapter}, code cell {record.cell}): has no entry")
+            found.append(f"{describe(record)}: has no entry")
         elif text := problem(record, entries[record.id]):
             found.append(text)
     made = {record.id for record in records}

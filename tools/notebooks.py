@@ -3,9 +3,9 @@
 In JupyterLab a chapter reads as on its page: directives become Markdown and HTML, roles become their text, glued
 numbers their values. What this script does not know, it refuses, so that no raw directive reaches a reader.
 
-    python tools/notebooks.py book/networks.md -o networks.ipynb
-    python tools/notebooks.py --without-solutions book/networks.md -o networks.ipynb
-    python tools/notebooks.py --in-place     # every chapter, as a Markdown notebook: what Binder opens
+    python tools/notebooks.py                                          # every chapter, into notebooks/
+    python tools/notebooks.py --without-solutions book/networks.md     # for a class
+    python tools/notebooks.py --in-place                               # as Markdown notebooks: what Binder opens
 """
 
 import argparse
@@ -298,12 +298,19 @@ class Book:
         metadata = {"kernelspec": chapter.notebook.metadata.get("kernelspec", KERNEL)}
         return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
+    def executable(self) -> list[str]:
+        """The documents that have code."""
+        return [
+            document
+            for document, chapter in self.chapters.items()
+            if any(cell.cell_type == "code" for cell in chapter.notebook.cells)
+        ]
+
     def write_notebooks(self, folder: Path) -> None:
         """Write every chapter that has code to `folder` as NAME.ipynb."""
         folder.mkdir(parents=True, exist_ok=True)
-        for document, chapter in self.chapters.items():
-            if any(cell.cell_type == "code" for cell in chapter.notebook.cells):
-                nbformat.write(self.notebook(document), folder / f"{Path(document).name}.ipynb")
+        for document in self.executable():
+            nbformat.write(self.notebook(document), folder / f"{Path(document).name}.ipynb")
 
     def write_in_place(self) -> None:
         """Turn every document into a plain Markdown notebook, where it stands."""
@@ -437,7 +444,7 @@ class Renderer:
         if match["role"]:
             return self.role(match["role"], match["content"])
         if match["note"]:
-            return f"<sup>{match['note']}</sup>" + (" " if match["colon"] else "")
+            return f"<sup>{match['note']}</sup>"
         return self.address(self.inline(match["text"]), match["address"])
 
     def address(self, text: str, address: str) -> str:
@@ -538,25 +545,24 @@ def reference(entry: dict[str, str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("chapter", nargs="?", help="a chapter's source, such as book/networks.md")
-    parser.add_argument("-o", "--output", type=Path, help="the file to write")
+    parser.add_argument("chapters", nargs="*", help="sources such as book/networks.md; without any: all chapters")
+    parser.add_argument("-o", "--output", type=Path, default=Path("notebooks"), help="the folder to write to")
     parser.add_argument("--format", choices=["ipynb", "md"], default="ipynb")
     parser.add_argument("--without-solutions", action="store_true", help="leave out sketches and solutions")
-    parser.add_argument("--in-place", action="store_true", help="convert every document where it stands")
+    parser.add_argument("--in-place", action="store_true", help="convert every document where it stands (Binder)")
     arguments = parser.parse_args()
 
     book = Book(ROOT, expected_values(ROOT))
     if arguments.in_place:
         book.write_in_place()
         return
-    if not arguments.chapter:
-        parser.error("name a chapter, or say --in-place")
-    document = Path(arguments.chapter).resolve().relative_to(ROOT).with_suffix("").as_posix()
-    notebook = book.notebook(document, solutions=not arguments.without_solutions)
-    fmt = "ipynb" if arguments.format == "ipynb" else "md:markdown"
-    output = arguments.output or Path(f"{Path(document).name}.{arguments.format}")
-    jupytext.write(notebook, output, fmt=fmt)
-    print(output)
+    chosen = [Path(chapter).resolve().relative_to(ROOT).with_suffix("").as_posix() for chapter in arguments.chapters]
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    for document in chosen or book.executable():
+        notebook = book.notebook(document, solutions=not arguments.without_solutions)
+        path = arguments.output / f"{Path(document).name}.{arguments.format}"
+        jupytext.write(notebook, path, fmt="md:markdown" if arguments.format == "md" else "ipynb")
+        print(path)
 
 
 if __name__ == "__main__":

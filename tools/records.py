@@ -14,8 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 class Record:
     """One claim or quote, with the place where it was made.
 
-    `cell` counts the chapter's code cells from 1, `cell_index` all of its cells from 0, and `fields` is what
-    `ntkbook.claims` wrote: type, id and, by type, the value or the claim's statement and numbers.
+    `cell` counts the chapter's code cells from 1 and `cell_index` all of its cells from 0 (both 0 for a quote: the
+    build takes quoted numbers out of their cells); `fields` is what `ntkbook.claims` wrote: type, id and, by type,
+    the value or the claim's statement and numbers.
     """
 
     chapter: str
@@ -44,7 +45,7 @@ def documents(root: Path = ROOT) -> list[str]:
 
 
 def notebook_records(notebook: dict[str, Any], chapter: str) -> list[Record]:
-    """The records of one executed notebook, in the order in which they were made."""
+    """The records in the outputs of one executed notebook, in the order in which they were made."""
     records = []
     cell = 0
     for cell_index, source in enumerate(notebook["cells"]):
@@ -52,8 +53,7 @@ def notebook_records(notebook: dict[str, Any], chapter: str) -> list[Record]:
             continue
         cell += 1
         for output in source["outputs"]:
-            fields = output.get("metadata", {}).get("ntkbook")
-            if fields is not None:
+            if fields := output.get("metadata", {}).get("ntkbook"):
                 records.append(Record(chapter, cell, cell_index, fields))
     return records
 
@@ -63,8 +63,14 @@ def executed_records(root: Path = ROOT) -> list[Record]:
     records = []
     for document in documents(root):
         path = root / "_build" / "jupyter_execute" / f"{document}.ipynb"
-        if path.exists():
-            records += notebook_records(json.loads(path.read_text()), document)
+        if not path.exists():
+            continue
+        records += notebook_records(json.loads(path.read_text()), document)
+        glued = path.with_suffix(".glue.json")
+        if glued.exists() and glued.stat().st_mtime >= path.stat().st_mtime:  # else of an earlier execution
+            for output in json.loads(glued.read_text()).values():
+                if fields := output["metadata"].get("ntkbook"):
+                    records.append(Record(document, 0, 0, fields))
     return records
 
 
