@@ -49,7 +49,7 @@ def floating_array(value: Any, name: str, *, ndim: int | tuple[int, ...]) -> Arr
         raise ValueError(
             f"{name} must have {wanted} axes, got shape {array.shape}. Reshape it, for example with reshape or [None]."
         )
-    if not is_traced(array) and not bool(jnp.isfinite(array).all()):
+    if not is_traced(array) and not np.isfinite(np.asarray(array)).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity. Remove or replace these entries.")
     return array
 
@@ -117,9 +117,10 @@ def increasing_times(value: Any) -> Array:
     if times.size == 0:
         raise ValueError("times must hold at least one time, got none. Pass for example jnp.linspace(0, 1, 11).")
     if not is_traced(times):
-        if bool(times[0] < 0):
-            raise ValueError(f"times must not be negative, got {float(times[0])}. Training starts at time 0.")
-        if bool((jnp.diff(times) <= 0).any()):
+        known = np.asarray(times)  # NumPy, since inside of jit JAX would stage the comparison
+        if known[0] < 0:
+            raise ValueError(f"times must not be negative, got {known[0]}. Training starts at time 0.")
+        if (np.diff(known) <= 0).any():
             raise ValueError("times must be strictly increasing. Sort them and drop repeated ones.")
     return times
 
