@@ -1,0 +1,331 @@
+// Train it live: a network trained in the page by gradient flow, its kernel beside it.
+
+const STEP = 0.1; // of time, for the Runge-Kutta method
+const HORIZON = 60; // the time at which a run ends
+const OPENING = 24; // the time shown first
+const BUDGET = 6; // milliseconds of a frame for steps; the first step of a frame is always taken
+const CURVE_POINTS = 41;
+const WIDTHS = { 1: [16, 32, 64, 128, 256, 512, 1024], 2: [16, 32, 64, 128, 256] };
+const COMPARED = { 1: [16, 64, 256], 2: [16, 64] }; // widths whose runs are shown beside the one chosen
+
+const onCircle = (angles) => angles.flatMap((angle) => [Math.cos(angle), Math.sin(angle)]);
+
+function relativeDistance(kernel, start) {
+  let change = 0;
+  let size = 0;
+  for (let k = 0; k < start.length; k++) {
+    change += (kernel[k] - start[k]) ** 2;
+    size += start[k] ** 2;
+  }
+  return Math.sqrt(change / size);
+}
+
+/** One network from its random start: the exact flow, the prediction of the frozen kernel, and what was recorded on the way. */
+class Run {
+  constructor({ width, depth, activation, seed, angles, y, curveAngles }) {
+    this.width = width;
+    this.setting = { depth, activation, seed };
+    this.net = drawNetwork({ width, depth, inputDim: 2, activation, seed });
+    this.flow = new GradientFlow(this.net, onCircle(angles), y);
+    this.curvePoints = makeTangents(this.net, onCircle(curveAngles));
+    evaluate(this.net, this.curvePoints);
+    this.startKernel = this.flow.kernel;
+    this.kernel = this.startKernel;
+    this.frozen = frozenFlow({
+      kernel: this.startKernel,
+      testKernel: tangentKernel(this.net, this.curvePoints, this.flow.stages[0]),
+      outputs: this.flow.outputs,
+      testOutputs: this.curvePoints.outputs.slice(),
+      y,
+    });
+    this.times = [0];
+    this.losses = [this.flow.loss];
+    this.distances = [0];
+  }
+
+  get time() {
+    return this.flow.time;
+  }
+
+  get finished() {
+    return this.time > HORIZON - STEP / 2;
+  }
+
+  get distance() {
+    return this.distances[this.distances.length - 1];
+  }
+
+  get loss() {
+    return this.losses[this.losses.length - 1];
+  }
+
+  advance() {
+    this.flow.step(STEP);
+    this.kernel = this.flow.kernel;
+    this.times.push(this.time);
+    this.losses.push(this.flow.loss);
+    this.distances.push(relativeDistance(this.kernel, this.startKernel));
+  }
+}
+
+function buildTrain(frame) {
+  const { angles, y } = frame.model.get("meta");
+  const { state } = frame;
+  const margin = 0.06 * (Math.max(...angles) - Math.min(...angles));
+  const low = Math.min(...angles) - margin;
+  const high = Math.max(...angles) + margin;
+  const curveAngles = Array.from({ length: CURVE_POINTS }, (_, k) => low + ((high - low) * k) / (CURVE_POINTS - 1));
+
+  const initial = { depth: 1, width: 16, activation: "tanh", speed: 5, seed: 3, ...frame.model.get("meta").initial };
+  frame.select("depth", {
+    label: "Hidden layers", initial: initial.depth, options: [1, 2].map((value) => ({ value, label: String(value) })),
+  });
+  frame.range("width", {
+    label: "Width <i>m</i>", initial: initial.width, choices: () => WIDTHS[state.depth],
+  });
+  frame.select("activation", {
+    label: "Activation", initial: initial.activation, options: Object.keys(ACTIVATIONS).map((value) => ({ value, label: value })),
+  });
+  frame.range("speed", {
+    label: "Speed", initial: initial.speed, choices: () => [1, 2, 5, 10, 20], format: (v) => `${v} time units/s`,
+  });
+  frame.control("seed", { initial: initial.seed, write: () => {}, read: Number, accepts: Number.isInteger });
+
+  const playButton = frame.button("Play", () => (playing ? pause() : play()), { primary: true });
+  frame.button("Restart", () => {
+    restart();
+    draw();
+    play();
+  });
+  frame.button("New weights", () => frame.moved("seed", state.seed + 1));
+
+  const fit = new Chart({ title: "The fit <i>f</i> on the half circle" });
+  const loss = new Chart({ title: "The loss <i>L</i>" });
+  const kernelMap = new HeatMap({ title: "The kernel <i>K<sub>t</sub></i>", size: y.length });
+  const changeMap = new HeatMap({ title: "Its change <i>K<sub>t</sub></i> \u2212 <i>K</i><sub>0</sub>", size: y.length });
+  const distance = new Chart({ title: "How far it moved: \u2016<i>K<sub>t</sub></i> \u2212 <i>K</i><sub>0</sub>\u2016 / \u2016<i>K</i><sub>0</sub>\u2016" });
+  frame.panel(fit);
+  frame.panel(loss);
+  frame.panel(kernelMap, changeMap);
+  frame.panel(distance);
+  frame.legend([
+    { label: "network, exact", colour: COLOURS.exact },
+    { label: "kernel frozen at the start", colour: COLOURS[2] },
+    { label: "data", colour: COLOURS.exact, marker: "o", hollow: true },
+    { label: "other widths", colour: COLOURS.guide, width: 1 },
+  ]);
+
+  let run = null;
+  let others = new Map(); // width -> a finished run of the same depth, activation and seed
+  let background = null; // the run of another width under way
+  let playing = false;
+  let visible = true;
+  let target = null; // a time to reach without the reader waiting
+  let debt = 0;
+  let last = 0;
+  let request = null;
+  let idle = null;
+  let stopped = false;
+  let frames = 0;
+  let described = 0;
+
+  // Drawing
+
+  function setUpAxes() {
+    const values = [...y, ...run.frozen.at(0).testOutputs, ...run.frozen.at(HORIZON).testOutputs];
+    const bottom = Math.floor(2 * Math.min(...values) - 0.2) / 2;
+    const top = Math.ceil(2 * Math.max(...values) + 0.2) / 2;
+    const quarter = Math.PI / 4;
+    const names = { "-2": "\u2212\u03c0/2", "-1": "\u2212\u03c0/4", 0: "0", 1: "\u03c0/4", 2: "\u03c0/2", 3: "3\u03c0/4", 4: "\u03c0" };
+    const ticks = Object.entries(names)
+      .map(([k, text]) => ({ value: Number(k) * quarter, text }))
+      .filter(({ value }) => value >= low && value <= high);
+    fit.setAxes({ x: { min: low, max: high, ticks, label: "angle" }, y: { min: bottom, max: top } });
+    const end = run.frozen.at(HORIZON).loss;
+    loss.setAxes({
+      x: { min: 0, max: HORIZON, label: "time *t*" },
+      y: { min: Math.max(1e-8, end / 2), max: 1.6 * run.losses[0], log: true },
+    });
+    distance.setAxes({ x: { min: 0, max: HORIZON, label: "time *t*" }, y: { min: 1e-3, max: 1, log: true } });
+    const times = Array.from({ length: 121 }, (_, k) => (HORIZON * k) / 120);
+    loss.line("frozen", times, times.map((t) => run.frozen.at(t).loss), { colour: COLOURS[2], width: 2.6, opacity: 0.75 });
+    fit.dots("data", angles, y, { hollow: true, size: 3.6 });
+  }
+
+  function drawOthers() {
+    distance.remove((key) => key.startsWith("other"));
+    for (const [width, other] of others) {
+      if (width === run.width) continue;
+      distance.line(`other ${width}`, other.times, other.distances, { colour: COLOURS.guide, width: 1 });
+      distance.label(`other name ${width}`, HORIZON, other.distance, `*m* = ${width}`, { anchor: "end", dx: -4, dy: -8 });
+    }
+  }
+
+  function draw({ curve = true } = {}) {
+    const frozen = run.frozen.at(run.time);
+    if (curve) {
+      fit.line("frozen", curveAngles, frozen.testOutputs, { colour: COLOURS[2], width: 2.6, opacity: 0.75 });
+      fit.line("exact", curveAngles, predict(run.net, run.curvePoints));
+    }
+    if (run.loss < loss.axes.y.min) loss.setAxes({ y: { min: run.loss / 3 } });
+    loss.line("exact", run.times, run.losses);
+    loss.dots("now", [run.time], [run.loss]);
+    if (run.distance > distance.axes.y.max) distance.setAxes({ y: { max: 10 } });
+    distance.line("exact", run.times, run.distances, { width: 2 });
+    distance.dots("now", [run.time], [run.distance]);
+    const size = Math.max(...run.startKernel.map(Math.abs));
+    kernelMap.update(run.kernel, size);
+    changeMap.update(run.kernel.map((k, i) => k - run.startKernel[i]), size / 4);
+    describe(frozen);
+  }
+
+  function describe(frozen) {
+    const now = performance.now();
+    if (playing && now - described < 250) return;
+    described = now;
+    const moved = `${readable(100 * run.distance, 2)} %`;
+    frame.summarise(
+      `At <i>t</i> = ${fixed(run.time, 1)} the kernel of this network of width ${state.width} has moved by ${moved} of its size. ` +
+        `Loss ${readable(run.loss, 2)}; with the kernel frozen ${readable(frozen.loss, 2)}.`,
+      { aloud: !playing },
+    );
+    const setting = `width ${state.width}, ${state.depth} hidden layer${state.depth > 1 ? "s" : ""}, ${state.activation}, time ${fixed(run.time, 1)}`;
+    const gap = Math.max(...run.flow.outputs.map((f, b) => Math.abs(f - frozen.outputs[b])));
+    fit.describe(`The function the network computes and the prediction of the frozen kernel; they differ by at most ${readable(gap, 2)} at the data points. ${setting}.`);
+    loss.describe(`Loss against time on a logarithmic axis: ${readable(run.loss, 2)}, predicted ${readable(frozen.loss, 2)} by the frozen kernel. ${setting}.`);
+    kernelMap.describe(`Neural tangent kernel, ${y.length} by ${y.length}; its largest entry is ${readable(Math.max(...run.kernel), 2)}. ${setting}.`);
+    changeMap.describe(`Change of the kernel since the start, relative size ${moved}. ${setting}.`);
+    distance.describe(`Relative distance of the kernel from its start against time: ${moved}. ${[...others].map(([width, other]) => `Width ${width} ends at ${readable(100 * other.distance, 2)} %.`).join(" ")} ${setting}.`);
+  }
+
+  // Running
+
+  function restart() {
+    const kin = run && ["depth", "activation", "seed"].every((key) => run.setting[key] === state[key]);
+    if (!kin) others = new Map();
+    else if (run.finished) others.set(run.width, run);
+    run = newRun(state.width);
+    debt = 0;
+    background = null;
+    setUpAxes();
+    drawOthers();
+    later();
+  }
+
+  function newRun(width) {
+    return new Run({ depth: state.depth, activation: state.activation, seed: state.seed, width, angles, y, curveAngles });
+  }
+
+  /** In idle moments, runs of other widths to compare with. */
+  function later() {
+    if (idle === null) idle = (window.requestIdleCallback ?? ((f) => setTimeout(f, 50)))(workLater);
+  }
+
+  function workLater() {
+    idle = null;
+    const missing = COMPARED[state.depth].filter((width) => width !== run.width && !others.has(width));
+    if (stopped || !missing.length) return;
+    background ??= newRun(missing[0]);
+    for (const start = performance.now(); !background.finished && performance.now() - start < BUDGET; ) background.advance();
+    if (background.finished) {
+      others.set(background.width, background);
+      background = null;
+      drawOthers();
+    }
+    later();
+  }
+
+  function steps(budget, wanted) {
+    const start = performance.now();
+    while (!run.finished && wanted() && (run.taken !== frames || performance.now() - start < budget)) {
+      run.advance();
+      run.taken = frames;
+    }
+  }
+
+  function tick(now) {
+    request = null;
+    frames += 1;
+    const curve = state.depth === 1 || state.width < 128 || frames % 3 === 0;
+    if (target !== null) {
+      steps(2 * BUDGET, () => run.time < target - STEP / 2);
+      if (run.finished || run.time >= target - STEP / 2) target = null;
+      if (target === null || !reducedMotion()) draw({ curve: curve || target === null });
+    } else {
+      debt = Math.min(debt + clamp((now - last) / 1000, 0, 0.05) * state.speed, 0.05 * state.speed + STEP);
+      steps(BUDGET, () => debt >= STEP && (debt -= STEP, true));
+      if (run.finished) pause();
+      draw({ curve: curve || run.finished });
+    }
+    last = now;
+    schedule();
+  }
+
+  function schedule() {
+    const wanted = target !== null || (playing && visible);
+    if (wanted && request === null) {
+      last = performance.now();
+      request = requestAnimationFrame(tick);
+    }
+  }
+
+  function play() {
+    if (run.finished) restart();
+    playing = true;
+    playButton.textContent = "Pause";
+    schedule();
+  }
+
+  function pause() {
+    playing = false;
+    playButton.textContent = "Play";
+  }
+
+  frame.changed = (key) => {
+    if (key === "speed") return;
+    if (!WIDTHS[state.depth].includes(state.width)) frame.set("width", Math.max(...WIDTHS[state.depth]));
+    else frame.set("width", state.width);
+    const shown = target ?? run.time;
+    restart();
+    target = playing ? null : shown;
+    draw();
+    schedule();
+  };
+
+  frame.restore();
+  restart();
+  steps(40, () => run.time < OPENING - STEP / 2);
+  draw();
+  if (run.time < OPENING - STEP / 2) target = OPENING;
+
+  const observer = new IntersectionObserver(([entry]) => {
+    visible = entry.isIntersecting;
+    if (visible && !started && !reducedMotion()) play();
+    started ||= visible;
+    schedule();
+  }, { threshold: 0.3 });
+  let started = false;
+  observer.observe(frame.panels);
+  frame.cleanups.push(() => {
+    observer.disconnect();
+    cancelAnimationFrame(request);
+    playing = false;
+    target = null;
+    stopped = true;
+  });
+}
+
+export const simulation = { drawNetwork, gaussianSource, GradientFlow, frozenFlow, makeTangents, evaluate, predict, tangentKernel, erf };
+
+export default {
+  render: renderWith({
+    name: "train-live",
+    question: "How far does the kernel move while the network learns, and how does that change with the width?",
+    tries: [
+      "The thin lines are other widths. By what factor does the distance fall when <i>m</i> grows fourfold? Guess it for width 1024, then choose that width.",
+      "At width 16 take new weights a few times. When does the frozen kernel (blue) predict the loss badly?",
+      "Choose relu. Does its kernel move as little as that of a smooth activation?",
+    ],
+    build: buildTrain,
+  }),
+};

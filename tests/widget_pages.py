@@ -1,0 +1,81 @@
+"""A minimal page that shows widgets without a kernel, for the browser tests of the widgets."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+import browser as local_browser
+from ntkbook.widgets._base import BookWidget
+
+# The colours of the site's theme in both modes, by the names that the widgets look for.
+PAGE = """<!doctype html>
+<html lang="en" data-theme="{theme}">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Widgets</title>
+<style>
+  html[data-theme="light"] {{ --pst-color-background: #fff; --pst-color-text-base: #222832; }}
+  html[data-theme="dark"] {{ --pst-color-background: #14181e; --pst-color-text-base: #ced6dd; }}
+  body {{ margin: 0 auto; padding: 0 1rem; max-width: 48rem; font-family: serif;
+         background: var(--pst-color-background); color: var(--pst-color-text-base); }}
+</style>
+<style>{css}</style>
+<body>
+<script>
+  const load = async (widgets) => {{
+    for (const {{ esm, meta, data }} of widgets) {{
+      const url = URL.createObjectURL(new Blob([esm], {{ type: "text/javascript" }}));
+      window.module = await import(url);
+      const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+      const state = {{ meta, data: new DataView(bytes.buffer) }};
+      const model = {{ ntkStatic: true, get: (key) => state[key], set() {{}}, save_changes() {{}}, on() {{}}, off() {{}} }};
+      await window.module.default.render({{ model, el: document.body.appendChild(document.createElement("div")) }});
+    }}
+  }};
+  load({widgets}).then(() => (window.loaded = true));
+</script>
+"""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium, the one that tools/browser.py finds."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=local_browser.find(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def write_page(folder: Path, widgets: Sequence[BookWidget], *, theme: str = "light") -> Path:
+    """A page with these widgets, one below the other."""
+    states = [
+        {"esm": str(w._esm), "meta": w.meta, "data": base64.b64encode(w.data).decode()} for w in widgets
+    ]
+    text = PAGE.format(theme=theme, css=widgets[0]._css, widgets=json.dumps(states).replace("</", "<\\/"))
+    path = folder / "widgets.html"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def open_page(
+    browser: Browser,
+    path: Path,
+    *,
+    fragment: str = "",
+    width: int = 1000,
+    motion: str = "reduce",
+) -> tuple[Page, list[str]]:
+    """The page, loaded, and the list that its errors go into."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, reduced_motion=motion)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(path.as_uri() + fragment)
+    page.wait_for_function("window.loaded === true")
+    return page, errors
