@@ -55,7 +55,9 @@ __all__ = [
 def enable_float64() -> None:
     """Switch JAX to 64-bit floating numbers, for the whole process: the way this package is meant to be used.
 
-    Call it before arrays are made. Importing ntkbook never does it for you.
+    Call it before arrays are made. Importing ntkbook never does it for you. Without it everything runs in float32: then
+    kernels of orders 2 to 5 are right to about 1e-6 of their largest entry, and the outputs of all flows to about 1e-6
+    for labels of size one. Truncation errors and small kernels are often smaller than that.
 
     Examples
     --------
