@@ -68,6 +68,7 @@ def configure(app: Sphinx, config: Config) -> None:
     # sphinx-thebe puts the address of another host on every page, and its script twice.
     for listeners in app.events.listeners.values():
         listeners[:] = [entry for entry in listeners if not entry.handler.__module__.startswith("sphinx_thebe")]
+    app.registry.css_files[:] = [entry for entry in app.registry.css_files if entry[0] != "sphinx-thebe.css"]
 
 
 # -- progress ------------------------------------------------------------------------------------------------
