@@ -58,26 +58,28 @@ def points(value: Any, name: str = "x") -> Array:
     """`value` as an array of points, one a row: shape (n, d) with n, d >= 1."""
     array = floating_array(value, name, ndim=2)
     if 0 in array.shape:
-        raise ValueError(f"{name} must hold at least one point and one coordinate, got shape {array.shape}.")
+        raise ValueError(
+            f"{name} must hold at least one point and one coordinate, got shape {array.shape}. Leave out what is empty."
+        )
     return array
 
 
 def labels(value: Any, x: Array, name: str = "y") -> Array:
-    """`value` as one label for each row of x, in the dtype of x where it was given as integers."""
-    integral = not jnp.issubdtype(jnp.result_type(value), jnp.floating)
+    """`value` as one label for each row of x, in the dtype of x where it came as numbers without a floating dtype."""
+    has_own_dtype = hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jnp.floating)
     array = floating_array(value, name, ndim=1)
     if array.shape != x.shape[:1]:
         raise ValueError(
             f"{name} must hold one label for each of the {x.shape[0]} points, got shape {array.shape}. "
             f"Pass an array of shape ({x.shape[0]},)."
         )
-    return array.astype(x.dtype) if integral else array
+    return array if has_own_dtype else array.astype(x.dtype)
 
 
 def same_dtype(**arrays: Any) -> None:
-    """Refuse a mix of floating dtypes among the leaves of `arrays`."""
+    """Refuse a mix of dtypes among the leaves of `arrays`, and leaves that are no arrays."""
     found = {
-        name: sorted({str(leaf.dtype) for leaf in jax.tree.leaves(value)})
+        name: sorted({str(getattr(leaf, "dtype", type(leaf).__name__)) for leaf in jax.tree.leaves(value)})
         for name, value in arrays.items()
         if value is not None
     }
@@ -96,18 +98,20 @@ def integer(value: Any, name: str, *, at_least: int) -> int:
     except TypeError as error:
         raise TypeError(f"{name} must be an integer, got {value!r}. Pass a Python int.") from error
     if number < at_least:
-        raise ValueError(f"{name} must be at least {at_least}, got {number}.")
+        raise ValueError(f"{name} must be at least {at_least}, got {number}. Pass {at_least} or more.")
     return number
 
 
-def positive(value: Any, name: str) -> float:
-    """`value` as a positive, finite Python float."""
+def positive(value: Any, name: str) -> Any:
+    """`value` as a positive, finite Python float; a tracer as it is."""
+    if is_traced(value):
+        return value
     try:
         number = float(value)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} must be a number, got {value!r}. Pass a Python float.") from error
     if not (np.isfinite(number) and number > 0):
-        raise ValueError(f"{name} must be positive and finite, got {number}.")
+        raise ValueError(f"{name} must be positive and finite, got {number}. Pass a number above 0.")
     return number
 
 

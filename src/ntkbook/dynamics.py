@@ -6,7 +6,7 @@ Time is in units of gradient flow: learning rate times steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -61,11 +61,12 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether all requested times were reached."""
-        return int(self.code) == _SUCCESSFUL
+        """Whether all requested times were reached, in every run where a vmap made several."""
+        return bool((np.asarray(self.code) == _SUCCESSFUL).all())
 
     def __str__(self) -> str:
-        return _RESULTS[int(self.code)].format(time=float(self.time))
+        ends = zip(np.ravel(self.code), np.ravel(self.time), strict=True)
+        return " | ".join(dict.fromkeys(_RESULTS[code].format(time=time) for code, time in ends))
 
 
 @partial(
@@ -111,6 +112,9 @@ class FlowError(RuntimeError):
         super().__init__(message)
         self.trajectory = trajectory
 
+    def __reduce__(self) -> tuple:  # for pickle, hence for worker processes
+        return type(self), (str(self), self.trajectory)
+
 
 def gradient_flow(
     net: Network,
@@ -118,8 +122,8 @@ def gradient_flow(
     x: Array,
     y: Array,
     times: Array,
-    *,
     x_test: Array | None = None,
+    *,
     keep_params: bool = False,
     rtol: float | None = None,
     atol: float | None = None,
@@ -209,8 +213,8 @@ def truncated_flow(
     hierarchy: KernelHierarchy,
     y: Array,
     times: Array,
-    *,
     level: int = 4,
+    *,
     rtol: float | None = None,
     atol: float | None = None,
     max_steps: int = _MAX_STEPS,
@@ -299,7 +303,7 @@ def _truncated_flow(h: KernelHierarchy, y: Array, *, level: int, **options: Any)
     return Trajectory(times, f, K, _loss(f, y), f_test, None, result)
 
 
-def frozen_kernel_flow(hierarchy: KernelHierarchy, y: Array, times: Array) -> Trajectory:
+def frozen_kernel_flow(hierarchy: KernelHierarchy, y: Array, times: Array, *, throw: bool = True) -> Trajectory:
     r"""The flow with the kernel frozen at time 0, (1.8), in closed form.
 
     .. math:: f(t) = y + e^{-K^{(2)} t/n} (f(0) - y), \qquad
@@ -311,7 +315,7 @@ def frozen_kernel_flow(hierarchy: KernelHierarchy, y: Array, times: Array) -> Tr
     ----------
     hierarchy
         Outputs (n,) and kernels[2] (n, n), symmetric; test outputs and test kernels where wanted.
-    y, times
+    y, times, throw
         As for `truncated_flow`.
 
     Returns
@@ -323,6 +327,8 @@ def frozen_kernel_flow(hierarchy: KernelHierarchy, y: Array, times: Array) -> Tr
     ------
     ValueError, TypeError
         If an argument does not fit.
+    FlowError
+        If a value overflows, which it can only where a kernel built by hand has negative eigenvalues.
 
     Notes
     -----
@@ -337,7 +343,16 @@ def frozen_kernel_flow(hierarchy: KernelHierarchy, y: Array, times: Array) -> Tr
     [0.0, 0.6321]
     """
     hierarchy, y = _check_hierarchy(hierarchy, y, level=2)
-    return _frozen_kernel_flow(hierarchy, y, _checks.increasing_times(times).astype(y.dtype))
+    if not _checks.is_traced(hierarchy.kernels[2]) and not _is_symmetric(np.asarray(hierarchy.kernels[2])):
+        raise ValueError(
+            "hierarchy.kernels[2] must be symmetric, got a matrix that is not. Pass (K + K.T) / 2, or use "
+            "truncated_flow(..., level=2), which takes any."
+        )
+    return _finish(_frozen_kernel_flow(hierarchy, y, _checks.increasing_times(times).astype(y.dtype)), throw)
+
+
+def _is_symmetric(K: np.ndarray) -> bool:
+    return bool(np.abs(K - K.T).max() <= np.sqrt(jnp.finfo(K.dtype).eps) * np.abs(K).max())
 
 
 @jax.jit
@@ -357,7 +372,7 @@ def _frozen_kernel_flow(h: KernelHierarchy, y: Array, times: Array) -> Trajector
 
     f, f_test = jax.vmap(at)(times)
     kernel = jnp.broadcast_to(K, (len(times), n, n))
-    return Trajectory(times, f, kernel, _loss(f, y), f_test, None, Result(jnp.asarray(_SUCCESSFUL), times[-1]))
+    return Trajectory(times, f, kernel, _loss(f, y), f_test, None, _result_of(f, times))
 
 
 def gradient_descent(
@@ -464,10 +479,7 @@ def _gradient_descent(
     _, later = jax.lax.scan(report, params, length=reports)
     f, K, f_test, kept = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), observe(params), later)
     times = eta * every * jnp.arange(reports + 1, dtype=x.dtype)
-    finite = jnp.isfinite(f).all(axis=1) & jnp.isfinite(K).all(axis=(1, 2))
-    reached = jnp.where(jnp.cumprod(finite), times, times[0]).max()
-    code = jnp.where(finite.all(), _SUCCESSFUL, _DIVERGED)
-    return Trajectory(times, f, K, _loss(f, y), f_test, kept, Result(code, reached))
+    return Trajectory(times, f, K, _loss(f, y), f_test, kept, _result_of(f, times))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -491,9 +503,13 @@ def _check_hierarchy(h: KernelHierarchy, y: Array, level: int) -> tuple[KernelHi
     n = f.shape[0]
     has_test = h.test_outputs is not None
     f_test = _checks.floating_array(h.test_outputs, "hierarchy.test_outputs", ndim=1) if has_test else None
+    if n == 0 or (f_test is not None and f_test.shape[0] == 0):
+        raise ValueError("a hierarchy must hold at least one point, got none. Leave test_outputs at None without any.")
 
     def kernels(family: dict[int, Array] | None, name: str, first: int) -> dict[int, Array]:
-        family = family or {}
+        family = {} if family is None else family
+        if not isinstance(family, Mapping):
+            raise TypeError(f"{name} must be a dict from order to kernel, got {type(family).__name__}. Pass {{2: K}}.")
         missing = [r for r in range(2, level + 1) if r not in family]
         if missing:
             raise ValueError(
@@ -504,7 +520,10 @@ def _check_hierarchy(h: KernelHierarchy, y: Array, level: int) -> tuple[KernelHi
         for r in range(2, level + 1):
             K = _checks.floating_array(family[r], f"{name}[{r}]", ndim=r)
             if K.shape != (first,) + (n,) * (r - 1):
-                raise ValueError(f"{name}[{r}] must have shape {(first,) + (n,) * (r - 1)}, got {K.shape}.")
+                raise ValueError(
+                    f"{name}[{r}] must have shape {(first,) + (n,) * (r - 1)}, got {K.shape}. "
+                    "The first axis runs over evaluation points, all others over the training points of outputs."
+                )
             checked[r] = K
         return checked
 
@@ -529,6 +548,13 @@ def _solver_options(
         "max_steps": _checks.integer(max_steps, "max_steps", at_least=1),
         "progress": bool(progress),
     }
+
+
+def _result_of(f: Array, times: Array) -> Result:
+    """Diverged where outputs overflow; the time reached is the last one before."""
+    finite = jnp.isfinite(f).all(axis=1)
+    code = jnp.where(finite.all(), _SUCCESSFUL, _DIVERGED)
+    return Result(code, jnp.where(jnp.cumprod(finite), times, times[0]).max())
 
 
 def _largest(tree: Any) -> Array:
@@ -579,19 +605,21 @@ def _integrate(
         progress_meter=diffrax.TextProgressMeter() if progress else diffrax.NoProgressMeter(),
     )
     observed, _ = solution.ys
+    sound = jnp.isfinite(_largest((start, field(start))))
     reached = solution.ts[1][0]
-    unreached = times > reached
+    unreached = (times > reached) | ~sound
     observed = jax.tree.map(
         lambda leaf: jnp.where(unreached.reshape((-1,) + (1,) * (leaf.ndim - 1)), jnp.nan, leaf), observed
     )
     finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(observed)]).all()
     code = jnp.select(
         [
+            ~sound,
             solution.result == diffrax.RESULTS.event_occurred,
             solution.result != diffrax.RESULTS.successful,
             ~finite,
         ],
-        [_DIVERGED, _STEP_LIMIT, _NON_FINITE],
+        [_NON_FINITE, _DIVERGED, _STEP_LIMIT, _NON_FINITE],
         _SUCCESSFUL,
     )
     return observed, times, Result(code, reached)

@@ -270,22 +270,38 @@ def check_network(net: Network, params: Any, x: Array, x_test: Array | None) -> 
             f"net must be callable as net(params, x_point), got {net!r}. Pass ntkbook.mlp(...) or a function."
         )
     else:
-        for leaf in jax.tree.leaves(params):
-            _checks.refuse_silent_downcast(leaf, "params")
-        shape = jax.eval_shape(net, params, x[0])
-        if not (isinstance(shape, jax.ShapeDtypeStruct) and shape.shape == ()):
-            raise ValueError(
-                f"net(params, x_point) must give one scalar, got {shape}. Select one output, or squeeze it to shape ()."
-            )
+        _check_function(net, params, x)
     _checks.same_dtype(params=params, x=x, x_test=x_test)
     return x, x_test
+
+
+def _check_function(net: Network, params: Any, x: Array) -> None:
+    """Refuse a network of the user's own that the recursion cannot differentiate."""
+    try:
+        hash(net)
+    except TypeError as error:
+        raise TypeError(
+            f"net must be hashable, so that it is compiled once, got a {type(net).__name__}. "
+            "Wrap it: lambda params, x_point: net(params, x_point)."
+        ) from error
+    if not jax.tree.leaves(params):
+        raise ValueError(f"params must hold at least one array, got {params!r}. Pass what the network is trained in.")
+    for leaf in jax.tree.leaves(params):
+        _checks.refuse_silent_downcast(leaf, "params")
+    _checks.same_dtype(params=params, x=x)
+    output = jax.eval_shape(net, params, x[0])
+    if not (isinstance(output, jax.ShapeDtypeStruct) and output.shape == () and output.dtype == x.dtype):
+        raise ValueError(
+            f"net(params, x_point) must give one scalar of dtype {x.dtype}, got {output}. "
+            "Select one output, squeeze it to shape (), convert it with astype."
+        )
 
 
 def _choose(net: Network, implementation: Implementation | None) -> Implementation:
     if implementation is None:
         return "structured" if isinstance(net, MLP) else "autodiff"
     if implementation not in ("structured", "autodiff"):
-        raise ValueError(f"implementation must be 'structured' or 'autodiff', got {implementation!r}.")
+        raise ValueError(f"implementation must be 'structured' or 'autodiff', got {implementation!r}. Leave it out.")
     if implementation == "structured" and not isinstance(net, MLP):
         raise ValueError(f"implementation='structured' wants an ntkbook.mlp, got {type(net).__name__}. Use 'autodiff'.")
     return implementation
@@ -335,7 +351,9 @@ def layer_kernels(net: MLP, params: MLPParams, x: Array) -> Array:
     (3, 3, 3)
     """
     if not isinstance(net, MLP):
-        raise TypeError(f"layer_kernels wants an ntkbook.mlp, whose layers it knows, got {type(net).__name__}.")
+        raise TypeError(
+            f"layer_kernels wants an ntkbook.mlp, whose layers it knows, got {type(net).__name__}. Use empirical_ntk."
+        )
     x, _ = check_network(net, params, x, None)
     return _compute_layer_kernels(net, params, x)
 
@@ -374,9 +392,9 @@ def empirical_kernel(
     net: Network,
     params: Any,
     x: Array,
-    *,
-    order: int,
+    order: int = 3,
     x_test: Array | None = None,
+    *,
     implementation: Implementation | None = None,
 ) -> Array:
     r"""The kernel :math:`K^{(r)}` of the neural tangent hierarchy, (1.7) and (2.2), of any order r.
@@ -438,9 +456,9 @@ def kernel_hierarchy(
     net: Network,
     params: Any,
     x: Array,
-    *,
     max_order: int = 4,
     x_test: Array | None = None,
+    *,
     implementation: Implementation | None = None,
 ) -> KernelHierarchy:
     r"""The outputs and all kernels :math:`K^{(2)}, \ldots, K^{(p)}` at given parameters: the start of (2.7) and (2.11).

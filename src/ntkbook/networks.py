@@ -154,7 +154,7 @@ def check_params(net: MLP, params: MLPParams, x: Array) -> None:
         _checks.refuse_silent_downcast(leaf, "params")
     m, d = net.width, x.shape[-1]
     wanted = [(m, d)] + [(m, m)] * (net.depth - 1) + [(m,)]
-    received = [jnp.shape(W) for W in (*params.weights, params.readout)]
+    received = [jnp.shape(leaf) for leaf in jax.tree.leaves(params)]
     if received != wanted:
         raise ValueError(
             f"params must have shapes {wanted} for width {m}, depth {net.depth} and points with {d} coordinates, got "
