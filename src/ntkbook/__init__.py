@@ -20,6 +20,7 @@ from ntkbook.dynamics import (
     truncated_flow,
 )
 from ntkbook.kernels import KernelHierarchy, empirical_kernel, empirical_ntk, kernel_hierarchy, layer_kernels
+from ntkbook.limits import limit_kernel
 from ntkbook.networks import MLP, MLPParams, mlp
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "identity",
     "kernel_hierarchy",
     "layer_kernels",
+    "limit_kernel",
     "mlp",
     "relu",
     "sigmoid",
