@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ntkbook.diagnostics import PowerLaw
 
-__all__ = ["COLOURS", "MARKERS", "heat_maps", "power_laws", "time_curves", "use_style"]
+__all__ = ["COLOURS", "MARKERS", "heat_maps", "mode_decay", "power_laws", "time_curves", "use_style"]
 
 INK = "#000000"
 GUIDE = "#767676"
@@ -84,7 +84,7 @@ def power_laws(
     figure, ax = plt.subplots()
     for k, (name, v) in enumerate(values.items()):
         v = np.atleast_2d(v)
-        colour, marker = COLOURS.get(name, INK), MARKERS.get(name, "o")  # type: ignore[arg-type]
+        colour, marker = COLOURS.get(name, INK), MARKERS.get(name, "osD^v"[k % 5])  # type: ignore[arg-type]
         mean = np.exp(np.log(v).mean(axis=0))
         ax.loglog(np.tile(widths, len(v)), v.ravel(), marker, color=colour, alpha=0.2, markersize=3, mew=0)
         text = f"{label.format(name)}: slope {fits[name].slope:.2f}"
@@ -130,4 +130,31 @@ def heat_maps(matrices: Sequence[Any], titles: Sequence[str], *, diverging: bool
         ax.set(title=title, xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
     figure.colorbar(image, ax=axes[0].tolist(), shrink=0.8)
+    return figure
+
+
+def mode_decay(times: Any, panels: Mapping[str, tuple[Any, Any]], modes: Sequence[int]) -> Figure:
+    """Components of the residual along eigenvectors of the kernel, exact beside frozen, on a log axis.
+
+    Parameters
+    ----------
+    times
+        (T,).
+    panels
+        For each panel, named by its title: exact and frozen components, both (T, n), largest eigenvalue first.
+    modes
+        Which components to draw, counted from 1.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels) + 0.4, 3.4), sharey=True, squeeze=False)
+    for ax, (title, (exact, frozen)) in zip(axes[0], panels.items(), strict=True):
+        exact, frozen = np.abs(np.asarray(exact)), np.abs(np.asarray(frozen))
+        for k in modes:
+            ax.semilogy(times, exact[:, k - 1], color=COLOURS["exact"], label="exact" if k == modes[0] else None)
+            label = "frozen kernel" if k == modes[0] else None
+            ax.semilogy(times, frozen[:, k - 1], "--", color=COLOURS["frozen"], label=label)
+            ax.annotate(f"${k}$", (0, frozen[0, k - 1]), (-4, 0), textcoords="offset points", ha="right", va="center")
+        ax.set(title=title, xlabel="time $t$")
+        ax.tick_params(axis="y", pad=12)
+    axes[0, 0].set_ylabel("component of the residual")
+    axes[0, -1].legend()
     return figure
