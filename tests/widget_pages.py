@@ -7,10 +7,11 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-from playwright.sync_api import Browser, Page, sync_playwright
+from typing import Any
 
 import browser as local_browser
+from playwright.sync_api import Browser, Page, sync_playwright
+
 from ntkbook.widgets._base import BookWidget
 
 # The colours of the site's theme in both modes, by the names that the widgets look for.
@@ -34,7 +35,20 @@ PAGE = """<!doctype html>
       window.module = await import(url);
       const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
       const state = {{ meta, data: new DataView(bytes.buffer) }};
-      const model = {{ ntkStatic: true, get: (key) => state[key], set() {{}}, save_changes() {{}}, on() {{}}, off() {{}} }};
+      const listeners = new Map();
+      const model = {{
+        ntkStatic: window.askPython === undefined,
+        get: (key) => state[key],
+        set() {{}},
+        save_changes() {{}},
+        on: (event, callback) => listeners.set(event, callback),
+        off: (event) => listeners.delete(event),
+        send: async (request) => {{
+          const {{ content, buffer }} = await window.askPython(request);
+          const bytes = Uint8Array.from(atob(buffer), (c) => c.charCodeAt(0));
+          listeners.get("msg:custom")?.(content, [new DataView(bytes.buffer)]);
+        }},
+      }};
       await window.module.default.render({{ model, el: document.body.appendChild(document.createElement("div")) }});
     }}
   }};
@@ -54,9 +68,7 @@ def chromium() -> Iterator[Browser]:
 
 def write_page(folder: Path, widgets: Sequence[BookWidget], *, theme: str = "light") -> Path:
     """A page with these widgets, one below the other."""
-    states = [
-        {"esm": str(w._esm), "meta": w.meta, "data": base64.b64encode(w.data).decode()} for w in widgets
-    ]
+    states = [{"esm": str(w._esm), "meta": w.meta, "data": base64.b64encode(w.data).decode()} for w in widgets]
     text = PAGE.format(theme=theme, css=widgets[0]._css, widgets=json.dumps(states).replace("</", "<\\/"))
     path = folder / "widgets.html"
     path.write_text(text, encoding="utf-8")
@@ -70,12 +82,24 @@ def open_page(
     fragment: str = "",
     width: int = 1000,
     motion: str = "reduce",
+    kernel: BookWidget | None = None,
 ) -> tuple[Page, list[str]]:
-    """The page, loaded, and the list that its errors go into."""
+    """The page, loaded, and the list that its errors go into. With `kernel` that widget answers the page's requests."""
     page = browser.new_page(viewport={"width": width, "height": 900}, reduced_motion=motion)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    if kernel:
+        page.expose_function("askPython", lambda request: answer(kernel, request))
     page.goto(path.as_uri() + fragment)
     page.wait_for_function("window.loaded === true")
     return page, errors
+
+
+def answer(widget: BookWidget, request: dict[str, Any]) -> dict[str, Any]:
+    """What the widget sends back for a message from the page."""
+    sent: list[tuple[dict[str, Any], list[bytes]]] = []
+    widget.send = lambda content, buffers=None: sent.append((content, buffers or [b""]))
+    widget._receive(widget, request, [])
+    [(content, buffers)] = sent
+    return {"content": content, "buffer": base64.b64encode(buffers[0]).decode()}

@@ -143,7 +143,8 @@ def test_the_drawn_weights_are_standard_normal(page: Page) -> None:
 
 def test_a_drawn_network_has_the_shapes_of_the_book(page: Page) -> None:
     lengths = page.evaluate("""() => {
-      const net = window.module.simulation.drawNetwork({ width: 8, depth: 2, inputDim: 2, activation: "tanh", seed: 1 });
+      const setting = { width: 8, depth: 2, inputDim: 2, activation: "tanh", seed: 1 };
+      const net = window.module.simulation.drawNetwork(setting);
       return [...net.weights, net.readout].map((array) => array.length);
     }""")
     assert lengths == [16, 64, 8]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ntkbook.widgets.hierarchy import HierarchyAtWork, along_training
+from ntkbook.widgets.orders import OrdersOfMagnitude, sizes_at_start
 from ntkbook.widgets.train import TrainLive
 
-__all__ = ["TrainLive"]
+__all__ = ["HierarchyAtWork", "OrdersOfMagnitude", "TrainLive", "along_training", "sizes_at_start"]

@@ -22,8 +22,8 @@ def default_data() -> tuple[np.ndarray, np.ndarray]:
 class TrainLive(BookWidget):
     """A network of one or two hidden layers, trained in the page; its fit, its loss, its kernel as it moves.
 
-    The points are (cos angle, sin angle). Nothing is computed in advance: the weights are drawn and the flow is integrated
-    in the page, by the classical Runge-Kutta method in float64.
+    The points are (cos angle, sin angle). Nothing is computed in advance: the page draws the weights and integrates the
+    flow, by the classical Runge-Kutta method in float64.
 
     Parameters
     ----------

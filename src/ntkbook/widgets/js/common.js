@@ -127,9 +127,14 @@ class Chart {
     this.field = drawn("svg", { overflow: "hidden" });
     this.over = drawn("g");
     this.svg = drawn("svg", { role: "img" }, this.frame, this.field, this.over);
-    this.node = element("figure", { class: wide ? "ntk-wide" : "" }, element("figcaption", { html: title }), this.svg);
+    this.caption = element("figcaption", { html: title });
+    this.node = element("figure", { class: wide ? "ntk-wide" : "" }, this.caption, this.svg);
     this.axes = { x: { min: 0, max: 1 }, y: { min: 0, max: 1 } };
     this.resize(320, 1, Infinity);
+  }
+
+  title(html) {
+    this.caption.innerHTML = html;
   }
 
   describe(text) {
@@ -153,7 +158,12 @@ class Chart {
 
   drawAxes() {
     const { x, y } = this.axes;
-    this.box = { left: 44, top: 8, right: this.width - 12, bottom: this.height - (x.label ? 38 : 22) };
+    const ticksOf = (axis, room) =>
+      axis.ticks ?? (axis.log ? decadeTicks : linearTicks)(axis.min, axis.max, Math.max(2, Math.floor(room)));
+    const bottomEdge = this.height - (x.label ? 38 : 22);
+    const yTicks = ticksOf(y, (bottomEdge - 8) / 34);
+    const longest = Math.max(...yTicks.map((tick) => (tick.text ?? "1000").length));
+    this.box = { left: Math.max(38, 13 + 6.2 * longest), top: 8, right: this.width - 12, bottom: bottomEdge };
     const { left, top, right, bottom } = this.box;
     const scaleOf = ({ min, max, log }, from, to) => {
       const f = log ? Math.log : (v) => v;
@@ -166,8 +176,6 @@ class Chart {
       this.field.setAttribute(name, Math.max(0, value));
     }
     this.field.setAttribute("viewBox", `${left} ${top} ${right - left} ${bottom - top}`);
-    const ticksOf = (axis, room) =>
-      axis.ticks ?? (axis.log ? decadeTicks : linearTicks)(axis.min, axis.max, Math.max(2, Math.floor(room)));
     const label = (tick, attributes) =>
       tick.power === undefined
         ? drawn("text", attributes, tick.text)
@@ -181,7 +189,7 @@ class Chart {
           label(tick, { x: at, y: bottom + 16, "text-anchor": "middle" }),
         ];
       }),
-      ...ticksOf(y, (bottom - top) / 34).flatMap((tick) => {
+      ...yTicks.flatMap((tick) => {
         const at = this.toY(tick.value);
         return [
           drawn("path", { class: "ntk-axis", d: `M${left},${at}h-4` }),
@@ -410,7 +418,7 @@ class Frame {
         output.textContent = format(value);
         input.setAttribute("aria-valuetext", format(value));
       },
-      read: (text) => Number(text),
+      read: (text) => choices().find((value) => String(value) === text),
       accepts: (value) => choices().includes(value),
     });
   }
@@ -489,11 +497,17 @@ class Frame {
     else this.panels.append(element("div", { class: "ntk-pair" }, ...charts.map((chart) => chart.node)));
   }
 
+  /** A chart with a table beside it, or below it where there is no room. */
+  panelWithAside(chart, aside) {
+    this.charts.push(chart);
+    this.panels.append(element("div", { class: "ntk-wide ntk-aside" }, chart.node, aside));
+  }
+
   legend(items) {
-    const sample = ({ colour, dash = "none", marker, hollow, width = 2 }) =>
+    const sample = ({ colour, dash = "none", marker, hollow, small, width = 2 }) =>
       drawn("svg", { viewBox: "0 0 26 12", "aria-hidden": "true" },
         marker
-          ? drawn("path", { d: MARKERS[marker](13, 6, 3.6), fill: hollow ? "none" : colour, stroke: colour, "stroke-width": 1.4 })
+          ? drawn("path", { d: MARKERS[marker](13, 6, small ? 1.6 : 3.6), fill: hollow ? "none" : colour, stroke: colour })
           : drawn("path", { d: "M0,6H26", stroke: colour, "stroke-width": width, "stroke-dasharray": dash }));
     const list = items.map((item) => element("li", {}, sample(item), element("span", { html: item.label })));
     if (!this.legendList) {

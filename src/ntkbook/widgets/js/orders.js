@@ -1,0 +1,170 @@
+// Orders of magnitude: the size of K^(r) at the random start against the width, (2.3).
+
+const MARKER_OF = { 2: "o", 3: "s", 4: "^", 5: "D" };
+const NEW_DRAWS = 8;
+const NEW_DRAWS_UP_TO = 256; // a wider network would keep the reader waiting
+
+/** The exponent that (2.3) predicts for max|K^(r)|: 0, -1, -1, -2, -2, ... from r = 2 on. */
+const predictedSlope = (order) => 1 - Math.ceil(order / 2);
+
+/** Least squares of log(value) on log(width), logarithms averaged over seeds; values[seed][width]. */
+function fitPowerLaw(widths, values) {
+  const x = widths.map(Math.log);
+  const mean = (list) => list.reduce((sum, v) => sum + v, 0) / list.length;
+  const centre = mean(x);
+  const square = x.reduce((sum, v) => sum + (v - centre) ** 2, 0);
+  const slopes = values.map((row) => row.reduce((sum, v, k) => sum + Math.log(v) * (x[k] - centre), 0) / square);
+  const slope = mean(slopes);
+  const level = mean(values.map((row) => mean(row.map(Math.log))));
+  const spread = Math.sqrt(slopes.reduce((sum, s) => sum + (s - slope) ** 2, 0) / (slopes.length - 1) / slopes.length);
+  return { slope, centre: Math.exp(centre), level: Math.exp(level), error: spread };
+}
+
+const median = (list) => {
+  const sorted = [...list].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half] : Math.sqrt(sorted[half - 1] * sorted[half]);
+};
+
+function buildOrders(frame) {
+  const { model, state } = frame;
+  const meta = model.get("meta");
+  const table = floats(model.get("data"));
+  const kernelName = (r) => `<i>K</i><sup>(${r})</sup>`;
+
+  const initial = { orders: [2, 3, 4], depth: 2, activation: "tanh", fit_from: meta.widths[0], ...meta.initial };
+  frame.checks("orders", {
+    label: "Kernels", initial: initial.orders.filter((r) => meta.orders.includes(r)),
+    options: meta.orders.map((r) => ({ value: r, label: kernelName(r), colour: COLOURS[r] })),
+  });
+  frame.select("depth", {
+    label: "Hidden layers", initial: initial.depth, options: meta.depths.map((value) => ({ value, label: String(value) })),
+  });
+  frame.select("activation", {
+    label: "Activation", initial: initial.activation, options: meta.activations.map((value) => ({ value, label: value })),
+  });
+  frame.range("fit_from", {
+    label: "Fit from width", initial: initial.fit_from, choices: () => meta.widths.slice(0, -2),
+  });
+
+  const chart = new Chart({ title: `Largest entry of ${kernelName("<i>r</i>")}<sub>0</sub> against the width <i>m</i>`, ratio: 0.72 });
+  const slopes = element("table", { class: "ntk-table" });
+  frame.panelWithAside(chart, slopes);
+  frame.legend([
+    { label: "one draw of the weights", colour: "var(--ntk-quiet)", marker: "o", small: true },
+    { label: "their median", colour: "var(--ntk-quiet)", marker: "o" },
+    { label: "fitted power of <i>m</i>", colour: "var(--ntk-quiet)" },
+    { label: "predicted power, (2.3)", colour: "var(--ntk-quiet)", width: 1, dash: "4 3" },
+  ]);
+
+  let fresh = null; // draws that Python has just made
+
+  /** { widths, values: r -> [seed][width] } for the network chosen. */
+  function sample() {
+    if (fresh) return fresh;
+    const { widths, orders, seeds } = meta;
+    const network = meta.activations.indexOf(state.activation) * meta.depths.length + meta.depths.indexOf(state.depth);
+    return { widths, values: unpack(table, network * orders.length * seeds * widths.length, orders, seeds, widths) };
+  }
+
+  function unpack(array, start, orders, seeds, widths) {
+    const row = (k, seed) => {
+      const at = start + (k * seeds + seed) * widths.length;
+      return Array.from(array.slice(at, at + widths.length));
+    };
+    return Object.fromEntries(orders.map((r, k) => [r, Array.from({ length: seeds }, (_, seed) => row(k, seed))]));
+  }
+
+  function draw(aloud) {
+    const { widths, values } = sample();
+    const shown = state.orders.filter((r) => values[r]);
+    const all = shown.flatMap((r) => values[r].flat());
+    const decade = (value, round, room) => 10 ** round(Math.log10(value) + room);
+    chart.setAxes({
+      x: {
+        min: widths[0] / 1.3, max: widths[widths.length - 1] * 1.3, log: true, label: "width *m*",
+        ticks: widths.map((m) => ({ value: m, text: String(m) })),
+      },
+      y: { min: decade(Math.min(...all), Math.floor, 0.1), max: decade(Math.max(...all), Math.ceil, -0.1), log: true },
+    });
+    const first = Math.min(widths.indexOf(state.fit_from), widths.length - 2);
+    const fitted = widths.slice(Math.max(0, first));
+    const ends = [chart.axes.x.min, chart.axes.x.max];
+    chart.remove(() => true);
+    const rows = shown.map((r) => {
+      const law = fitPowerLaw(fitted, values[r].map((row) => row.slice(-fitted.length)));
+      const along = (slope, at) => at.map((m) => law.level * (m / law.centre) ** slope);
+      const style = { colour: COLOURS[r], marker: MARKER_OF[r] };
+      chart.line(`predicted ${r}`, ends, along(predictedSlope(r), ends), { colour: COLOURS.guide, width: 1.2, dash: "5 4" });
+      chart.line(`fitted ${r}`, fitted, along(law.slope, fitted), { colour: COLOURS[r], width: 1.8 });
+      chart.dots(`draws ${r}`, values[r].flatMap(() => widths), values[r].flat(), { ...style, size: 1.8, opacity: 0.3 });
+      chart.dots(`median ${r}`, widths, widths.map((_, k) => median(values[r].map((row) => row[k]))), { ...style, size: 4.2 });
+      return { r, ...law };
+    });
+    tabulate(rows);
+    const network = `${state.activation}, ${state.depth} hidden layer${state.depth > 1 ? "s" : ""}`;
+    const drawn = `${values[shown[0]].length} draws a width`;
+    const origin = fresh ? `${drawn}, computed just now by Python` : hasKernel(model) ? drawn : `${drawn}, precomputed`;
+    chart.describe(
+      `Sizes of kernels at the start against the width, both axes logarithmic. ${network}. ` +
+        rows.map(({ r, slope }) => `Order ${r}: fitted slope ${fixed(slope, 2)}, predicted ${fixed(predictedSlope(r), 0)}.`).join(" "),
+    );
+    const reading = rows.map(({ r, slope }) => `${kernelName(r)} \u221d <i>m</i><sup>${fixed(slope, 2)}</sup>`).join(", ");
+    frame.summarise(`${reading}. <span class="ntk-quiet">${network}; ${origin}.</span>`, { aloud });
+  }
+
+  function tabulate(rows) {
+    const cells = (r, slope, error) =>
+      `<tr style="--ntk-row: ${COLOURS[r]}"><th scope="row">${kernelName(r)}</th><td>${fixed(slope, 2)} \u00b1 ${fixed(error, 2)}</td>` +
+      `<td>${fixed(predictedSlope(r), 0)}</td></tr>`;
+    slopes.innerHTML =
+      "<caption>Slopes</caption><thead><tr><td></td><th scope=col>fitted</th><th scope=col>predicted</th></tr></thead>" +
+      `<tbody>${rows.map(({ r, slope, error }) => cells(r, slope, error)).join("")}</tbody>`;
+  }
+
+  frame.changed = (key) => {
+    if (["depth", "activation", "address"].includes(key)) fresh = null;
+    if (fresh && !state.orders.some((r) => fresh.values[r])) fresh = null;
+    draw(true);
+  };
+
+  if (hasKernel(model)) {
+    let firstSeed = meta.seeds;
+    const button = frame.button("New draws from Python", async () => {
+      const { activation, depth, orders } = state;
+      const before = button.textContent;
+      button.disabled = true;
+      button.textContent = "Computing \u2026";
+      try {
+        const request = { activation, depth, orders, first_seed: firstSeed, count: NEW_DRAWS, up_to: NEW_DRAWS_UP_TO };
+        const { content, buffers } = await frame.ask(request);
+        firstSeed += NEW_DRAWS;
+        const { widths } = content.meta;
+        fresh = { widths, values: unpack(floats(buffers[0]), 0, orders, NEW_DRAWS, widths) };
+        draw(true);
+      } catch (error) {
+        frame.summarise(`Python could not compute this: ${error.message}`, { aloud: true });
+      }
+      button.disabled = false;
+      button.textContent = before;
+    });
+  }
+
+  frame.restore();
+  draw(false);
+}
+
+export { fitPowerLaw, predictedSlope };
+
+export default {
+  render: renderWith({
+    name: "orders-of-magnitude",
+    question: "By what power of the width do the higher kernels vanish?",
+    tries: [
+      "Before you switch on <i>K</i><sup>(5)</sup>, guess its slope from those of the others.",
+      "With one hidden layer, move the start of the fit. From which width on does <i>K</i><sup>(5)</sup> follow its power?",
+      "Choose relu, whose second derivative is zero but for a kink: the theorem does not cover it. Which slopes survive?",
+    ],
+    build: buildOrders,
+  }),
+};

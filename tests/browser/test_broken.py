@@ -1,0 +1,145 @@
+"""What is broken on purpose makes the build, or the browser checks, fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pagecheck
+import pytest
+import samplebook
+from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.slow
+
+HEADER = """---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+"""
+SECOND = "(sec-second)=\n# Second\n\n(sec-limits)=\n## Limits\n"
+
+
+def chapter(text: str) -> str:
+    return f"{HEADER}# First\n\n{text}\n"
+
+
+def cell(code: str) -> str:
+    return f"```{{code-cell}} python\n{code}\n```\n"
+
+
+def test_sample_book_builds(tmp_path: Path) -> None:
+    folder = samplebook.make(tmp_path / "book")
+    run = samplebook.build(folder)
+    assert run.returncode == 0, run.stderr
+    assert "[2/5] book/first ..." in run.stdout
+    html = folder / "_build" / "html"
+    assert (html / "notebooks" / "first.ipynb").exists() and (html / "claims.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (cell("1 / 0"), "ZeroDivisionError"),
+        (
+            cell(
+                "from ntkbook.claims import claim\n"
+                'claim("one", "(1.1)", "one is two", kind="value", measured=1, predicted=2, tolerance=0.1)'
+            ),
+            "does not hold",
+        ),
+        (cell("import sys\nprint('careful', file=sys.stderr)"), "stderr"),
+        (cell("1") + "\n{glue:text}`absent:.2f`", "absent"),
+        (cell("1") + "\n{ref}`absent`", "undefined label"),
+        (cell("1") + "\n{sub}`x`{kbd}`y` {abbr}`z (w)`", "no plain form is known for the role"),
+        (cell("from ntkbook.claims import quote\nquote('a', 1)\nquote('a', 2)"), "'a'"),
+    ],
+    ids=["raising cell", "failing claim", "stderr", "missing value", "missing label", "unknown role", "same id"],
+)
+def test_broken_chapter_fails_the_build(tmp_path: Path, text: str, message: str) -> None:
+    folder = samplebook.make(tmp_path / "book", first=chapter(text), second=SECOND)
+    run = samplebook.build(folder)
+    assert run.returncode != 0
+    assert message in run.stdout + run.stderr
+
+
+WIDGETS = """
+import anywidget
+
+
+def widget(name, draw, start="draw()"):
+    class Sample(anywidget.AnyWidget):
+        _esm = f'''
+        export default {{ render({{ model, el }}) {{
+          el.innerHTML = `<section data-ntk-widget="{name}"><label>Height <input type="range" max="9" value="4"></label>
+            <svg width="100" height="50" role="img" aria-label="a bar"><rect width="10" height="4"/></svg></section>`;
+          const draw = () => {{ {draw} }};
+          el.querySelector("input").addEventListener("input", draw);
+          {start};
+          el.firstChild.dataset.ntkState = "ready";
+        }} }};
+        '''
+
+    return Sample()
+
+
+DRAW = 'el.querySelector("rect").setAttribute("height", el.querySelector("input").value)'
+"""
+
+
+@pytest.mark.browser
+def test_broken_widget_fails_the_browser_checks(tmp_path: Path, chromium: Browser) -> None:
+    good = cell(WIDGETS) + cell("widget('good', DRAW)")
+    bad = cell(WIDGETS) + cell("widget('dead', '')") + cell("widget('broken', DRAW, 'absent.draw()')")
+    folder = samplebook.make(tmp_path / "book", first=chapter(good), second=f"{HEADER}{SECOND}\n{bad}")
+    run = samplebook.build(folder)
+    assert run.returncode == 0, run.stderr
+
+    site = (folder / "_build" / "html").as_uri()
+    with pagecheck.visit(chromium, site, "book/first.html") as visit:
+        assert visit.problems == []
+        assert pagecheck.controls_change_picture(visit.page.locator("[data-ntk-widget=good]")) == []
+    with pagecheck.visit(chromium, site, "book/second.html") as visit:
+        problems = "\n".join(visit.problems)
+        assert "the widget broken is in state error" in problems and "absent is not defined" in problems
+        dead = pagecheck.controls_change_picture(visit.page.locator("[data-ntk-widget=dead]"))
+        assert dead == ["moving 'Height' leaves the picture as it was"]
+        assert "could not be shown" in visit.page.locator("[role=alert]").text_content()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ('<img src="https://example.org/a.png" alt="a">', "asks another host"),
+        ("<script>absent()</script>", "page error"),
+        ('<script src="absent.js"></script>', "fails to load"),
+        ("<script>console.error('careful')</script>", "careful"),
+        (r'<p class="math">\(x\)</p>', "MathJax is not there"),
+        ('<script type="application/vnd.jupyter.widget-view+json">{"model_id": "a"}</script>', "were mounted"),
+    ],
+)
+def test_browser_checks_see(tmp_path: Path, chromium: Browser, body: str, problem: str) -> None:
+    (tmp_path / "page.html").write_text(f"<!doctype html><html><body><main>{body}</main></body></html>")
+    with pagecheck.visit(chromium, tmp_path.as_uri(), "page.html") as visit:
+        assert any(problem in found for found in visit.problems), visit.problems
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ('<div style="width: 500px">wide</div>', "is 5"),
+        ('<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" alt="">', "without alt text"),
+    ],
+)
+def test_layout_checks_see(tmp_path: Path, chromium: Browser, body: str, problem: str) -> None:
+    (tmp_path / "page.html").write_text(f"<!doctype html><html><body><main>{body}</main></body></html>")
+    with pagecheck.visit(chromium, tmp_path.as_uri(), "page.html", pagecheck.PHONE) as visit:
+        assert any(problem in found for found in pagecheck.layout(visit.page)), pagecheck.layout(visit.page)

@@ -1,0 +1,300 @@
+"""The widgets in a page without a kernel, and with one: every control, every look, no error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page
+from widget_pages import chromium, open_page, write_page
+
+from ntkbook.diagnostics import fit_exponent
+from ntkbook.widgets import HierarchyAtWork, OrdersOfMagnitude, TrainLive
+from ntkbook.widgets._base import BookWidget
+from ntkbook.widgets.hierarchy import LENGTH, TIMES
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = [32, 64, 128, 256]
+MARKS = "[...document.querySelectorAll('.ntk-widget figure svg')].map((svg) => svg.innerHTML).join()"
+QUIET = "async () => { await new Promise((done) => setTimeout(done, 300)); }"
+
+
+def sizes() -> np.ndarray:
+    """Made-up sizes that follow the predicted powers, with some scatter."""
+    rng = np.random.default_rng(0)
+    table = np.exp(0.3 * rng.normal(size=(2, 2, 4, 5, len(WIDTHS))))
+    powers = 1 - np.ceil(np.array([2, 3, 4, 5]) / 2)
+    return table * np.array(WIDTHS, float) ** powers[:, None, None]
+
+
+def runs(widths: tuple[int, ...] = (16, 64)) -> dict[int, np.ndarray]:
+    """Made-up runs: smooth in time, different for every entry and width."""
+    waves = np.sin(np.outer(TIMES, 1 + np.arange(LENGTH) / 10))
+    return {width: (waves + 1.5) * np.exp(-np.array(TIMES) / 5)[:, None] / width for width in widths}
+
+
+def make(name: str) -> BookWidget:
+    if name == "train-live":
+        return TrainLive()
+    if name == "orders-of-magnitude":
+        return OrdersOfMagnitude(WIDTHS, sizes(), activations=["tanh", "erf"])
+    return HierarchyAtWork(runs())
+
+
+NAMES = ["train-live", "orders-of-magnitude", "hierarchy-at-work"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+def settle(page: Page) -> str:
+    """The marks once they move no more: runs of other widths appear in idle moments."""
+    marks = page.evaluate(MARKS)
+    while True:
+        page.wait_for_timeout(400)
+        now = page.evaluate(MARKS)
+        if now == marks:
+            return marks
+        marks = now
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("width", [1000, 360])
+def test_every_control_changes_the_picture(browser: Browser, tmp_path: Path, name: str, width: int) -> None:
+    page, errors = open_page(browser, write_page(tmp_path, [make(name)]), width=width)
+    root = page.locator(f"[data-ntk-widget={name}]")
+    assert root.get_attribute("data-ntk-state") == "ready"
+    controls = root.locator(".ntk-controls").locator("input, select")
+    assert 0 < controls.count() <= 8
+    for k in range(controls.count()):
+        control = controls.nth(k)
+        label = control.evaluate("(node) => node.labels[0].textContent")
+        assert label.strip()
+        if label == "Speed":
+            continue
+        marks = settle(page)
+        change = """(node) => {
+          if (node.type === "checkbox") return node.click();
+          if (node.tagName === "SELECT") node.selectedIndex = (node.selectedIndex + 1) % node.options.length;
+          else node.value = Number(node.value) < Number(node.max) ? Number(node.value) + 1 : Number(node.value) - 1;
+          node.dispatchEvent(new Event(node.tagName === "SELECT" ? "change" : "input", { bubbles: true }));
+        }"""
+        control.evaluate(change)
+        assert page.evaluate(MARKS) != marks, f"{label} changes nothing"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert errors == []
+    page.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_slider_moves_by_keyboard_and_says_its_value(browser: Browser, tmp_path: Path, name: str) -> None:
+    page, errors = open_page(browser, write_page(tmp_path, [make(name)]))
+    slider = page.locator("input[type=range]").first
+    before = slider.get_attribute("aria-valuetext"), page.locator("output").first.text_content()
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    after = slider.get_attribute("aria-valuetext"), page.locator("output").first.text_content()
+    assert before[0] == before[1] and after[0] == after[1] and before != after
+    assert errors == []
+    page.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_picture_is_told_in_words_that_follow_the_state(browser: Browser, tmp_path: Path, name: str) -> None:
+    page, _ = open_page(browser, write_page(tmp_path, [make(name)]))
+    told = "[...document.querySelectorAll('figure svg')].map((svg) => [svg.getAttribute('role'), svg.ariaLabel])"
+    before = page.evaluate(told)
+    assert all(role == "img" and len(label) > 40 for role, label in before)
+    page.locator("input[type=range]").first.focus()
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    assert all(old != new for old, new in zip(before, page.evaluate(told), strict=True))
+    assert page.locator("[aria-live=polite]").text_content()
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "fragment", "key", "value"),
+    [
+        ("train-live", "#train-live?depth=2&width=64&activation=erf&seed=5", "width", "64"),
+        ("orders-of-magnitude", "#orders-of-magnitude?orders=2,5&depth=1&activation=erf", "activation", "erf"),
+        ("hierarchy-at-work", "#hierarchy-at-work?order=3&entry=1,2,3&width=64&time=3", "width", "64"),
+    ],
+)
+def test_a_setting_can_be_linked(
+    browser: Browser, tmp_path: Path, name: str, fragment: str, key: str, value: str
+) -> None:
+    path = write_page(tmp_path, [make(name)])
+    page, errors = open_page(browser, path, fragment=fragment)
+    linked = settle(page)
+    shown = page.locator(f"[id$='-{key}']").evaluate(
+        "(node) => node.tagName === 'SELECT' ? node.selectedOptions[0].textContent : node.ariaValueText"
+    )
+    assert shown == value
+    link = page.get_by_role("link", name="Link to this setting").get_attribute("href")
+    other, _ = open_page(browser, path)
+    assert settle(other) != linked
+    other.evaluate("(link) => (location.hash = link)", link)  # the same setting, reached on an open page
+    assert settle(other) == linked
+    assert errors == []
+    page.close()
+    other.close()
+
+
+def test_a_setting_that_does_not_exist_is_passed_over(browser: Browser, tmp_path: Path) -> None:
+    path = write_page(tmp_path, [TrainLive()])
+    page, errors = open_page(browser, path, fragment="#train-live?width=17&activation=cubic&nonsense=1")
+    assert page.locator("[id$='-width']").get_attribute("aria-valuetext") == "16" and errors == []
+    page.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_of_a_kind_do_not_meddle(browser: Browser, tmp_path: Path, name: str) -> None:
+    page, errors = open_page(browser, write_page(tmp_path, [make(name), make(name)]))
+    roots = page.locator("[data-ntk-widget]")
+    ids = [roots.nth(k).get_attribute("id") for k in range(2)]
+    assert ids == [name, f"{name}-2"]
+    assert page.evaluate("new Set([...document.querySelectorAll('[id]')].map((n) => n.id)).size") == page.evaluate(
+        "document.querySelectorAll('[id]').length"
+    )
+    settle(page)
+    second = "document.querySelectorAll('[data-ntk-widget]')[1].querySelector('figure svg').innerHTML"
+    before = page.evaluate(second)
+    roots.nth(0).locator("input[type=range]").last.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(second) == before and errors == []
+    page.close()
+
+
+def test_training_plays_pauses_and_starts_again(browser: Browser, tmp_path: Path) -> None:
+    page, errors = open_page(browser, write_page(tmp_path, [TrainLive()]), motion="no-preference")
+    page.get_by_role("button", name="Pause").wait_for()  # it plays by itself, being in view
+    first = page.evaluate(MARKS)
+    page.wait_for_timeout(300)
+    assert page.evaluate(MARKS) != first
+    page.get_by_role("button", name="Pause").click()
+    still = settle(page)
+    page.get_by_role("button", name="New weights").click()
+    assert page.evaluate(MARKS) != still
+    settle(page)
+    page.get_by_role("button", name="Restart").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    assert errors == []
+    page.close()
+
+
+def test_training_stands_still_where_less_motion_is_wanted(browser: Browser, tmp_path: Path) -> None:
+    page, _ = open_page(browser, write_page(tmp_path, [TrainLive()]), motion="reduce")
+    settle(page)
+    assert page.get_by_role("button", name="Play").is_visible()
+    assert "At t = 24.0" in page.locator(".ntk-summary").inner_text()
+    page.close()
+
+
+def test_two_layers_offer_the_widths_they_can_train(browser: Browser, tmp_path: Path) -> None:
+    page, _ = open_page(browser, write_page(tmp_path, [TrainLive(initial={"width": 1024})]))
+    page.locator("[id$='-depth']").select_option("2")
+    assert page.locator("[id$='-width']").get_attribute("aria-valuetext") == "256"
+    page.close()
+
+
+def test_fitted_slopes_are_those_of_fit_exponent(browser: Browser, tmp_path: Path) -> None:
+    page, _ = open_page(browser, write_page(tmp_path, [make("orders-of-magnitude")]))
+    values = sizes()[0, 1, 2].astype(np.float32).astype(float)
+    law = page.evaluate("([m, v]) => window.module.fitPowerLaw(m, v)", [WIDTHS, values.tolist()])
+    expected = fit_exponent(WIDTHS, values)
+    assert np.isclose(law["slope"], expected.slope, atol=1e-12)
+    assert np.isclose(law["error"], expected.standard_error, atol=1e-12)
+    assert np.isclose(law["level"], expected([law["centre"]])[0], rtol=1e-12)
+    assert page.evaluate("[2, 3, 4, 5].map(window.module.predictedSlope)") == [0, -1, -1, -2]
+    page.close()
+
+
+def test_the_page_reads_a_run_as_python_wrote_it(browser: Browser, tmp_path: Path) -> None:
+    page, _ = open_page(browser, write_page(tmp_path, [make("hierarchy-at-work")]))
+    run = runs()[16]
+    k, K3, r = 7, run[:, 12:39].reshape(-1, 3, 3, 3), run[:, :3]
+    read = """([flat, times, k]) => {
+      const run = new window.module.TrainingRun(flat, times, 3);
+      return [run.rate(k, 2, "1,3"), run.rate(k, 2, "1,3", 0), run.difference(k, 2, "1,3"), run.size(k, 3)];
+    }"""
+    in_page = page.evaluate(read, [run.ravel().tolist(), list(TIMES), k])
+    differences = run[:, 123:132].reshape(-1, 3, 3)
+    expected = [-K3[k, 0, 2] @ r[k] / 3, -K3[0, 0, 2] @ r[k] / 3, differences[k, 0, 2], np.abs(K3[k]).max()]
+    np.testing.assert_allclose(in_page, expected, rtol=1e-12)
+    page.close()
+
+
+def test_without_a_kernel_nothing_asks_for_one(browser: Browser, tmp_path: Path) -> None:
+    for name in NAMES[1:]:
+        page, _ = open_page(browser, write_page(tmp_path, [make(name)]))
+        assert page.get_by_role("button", name="Python").count() == 0
+        assert "recomputed" in page.locator(".ntk-summary").inner_text()
+        page.close()
+
+
+def test_with_a_kernel_orders_asks_for_new_draws(browser: Browser, tmp_path: Path) -> None:
+    widget = OrdersOfMagnitude([16, 32, 64], sizes()[:1, :, :2, :, :3], activations=["tanh"], orders=(2, 3))
+    page, errors = open_page(browser, write_page(tmp_path, [widget]), kernel=widget)
+    before = page.evaluate(MARKS)
+    page.get_by_role("button", name="New draws from Python").click()
+    page.get_by_text("computed just now").wait_for()
+    assert page.evaluate(MARKS) != before and errors == []
+    page.close()
+
+
+def test_with_a_kernel_hierarchy_asks_for_other_widths(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def made_up(*, width: int, seed: int, depth: int, activation: str) -> np.ndarray:
+        asked.append((width, seed, depth, activation))
+        if width == 512:
+            raise ValueError("no memory for this")
+        return runs((width,))[width] * (1 + seed)
+
+    monkeypatch.setattr("ntkbook.widgets.hierarchy.along_training", made_up)
+    widget = HierarchyAtWork(runs())
+    page, errors = open_page(browser, write_page(tmp_path, [widget]), kernel=widget)
+    before = page.evaluate(MARKS)
+    slider = page.locator("[id$='-width']")
+    slider.focus()
+    page.keyboard.press("ArrowRight")  # 32, which is off the grid
+    page.get_by_text("width 32:").wait_for()
+    assert page.evaluate(MARKS) != before and asked == [(32, 0, 2, "tanh")]
+    before = page.evaluate(MARKS)
+    page.get_by_role("button", name="New weights from Python").click()
+    page.wait_for_function(f"(before) => {MARKS} !== before", arg=before)
+    assert asked[1:] == [(32, 1, 2, "tanh")]
+    page.keyboard.press("Shift+Tab")
+    slider.focus()
+    page.keyboard.press("End")
+    page.get_by_text("no memory for this").wait_for()
+    assert errors == []
+    page.close()
+
+
+def test_an_error_is_shown_in_a_line(browser: Browser, tmp_path: Path) -> None:
+    widget = make("orders-of-magnitude")
+    widget.meta = {"id": "broken"}
+    page, errors = open_page(browser, write_page(tmp_path, [widget]))
+    root = page.locator("[data-ntk-widget]")
+    assert root.get_attribute("data-ntk-state") == "error" and "could not start" in root.inner_text() and errors
+    page.close()
+
+
+@pytest.mark.parametrize("theme, dark", [("light", False), ("dark", True)])
+def test_the_widget_follows_the_theme(browser: Browser, tmp_path: Path, theme: str, dark: bool) -> None:
+    page, _ = open_page(browser, write_page(tmp_path, [TrainLive()], theme=theme))
+    is_dark = "document.querySelector('.ntk-widget').classList.contains('ntk-dark')"
+    assert page.evaluate(is_dark) is dark
+    page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", "light" if dark else "dark")
+    page.wait_for_function(f"{is_dark} === {str(not dark).lower()}")
+    page.close()

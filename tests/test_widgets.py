@@ -1,0 +1,162 @@
+"""The widgets' Python side: their data, their errors, their answers. The page's side is tested in tests/browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+import ntkbook
+from ntkbook.widgets import HierarchyAtWork, OrdersOfMagnitude, TrainLive, along_training, sizes_at_start
+from ntkbook.widgets._base import BookWidget
+from ntkbook.widgets.hierarchy import LENGTH, TIMES
+
+WIDGETS = [TrainLive, OrdersOfMagnitude, HierarchyAtWork]
+
+
+def floats(widget: BookWidget) -> np.ndarray:
+    return np.frombuffer(widget.data, "<f4")
+
+
+def exchange(widget: BookWidget, request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
+    """Send a request as the page does; what comes back, as (content, array)."""
+    sent: list[tuple[dict[str, Any], list[bytes]]] = []
+    widget.send = lambda content, buffers=None: sent.append((content, buffers))
+    widget._receive(widget, request, [])
+    [(content, buffers)] = sent
+    return content, None if buffers is None else np.frombuffer(buffers[0], "<f4")
+
+
+def test_ntkbook_alone_imports_no_widget_library() -> None:
+    code = "import ntkbook, sys; sys.exit(bool({'anywidget', 'ipywidgets', 'traitlets'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("widget", WIDGETS)
+def test_a_module_stands_alone(widget: type[BookWidget]) -> None:
+    text = str(widget._esm)
+    assert text.count("export default") == 1
+    assert not re.search(r"^\s*import\b|\bimport\(", text, re.MULTILINE)
+    assert set(re.findall(r"https?://[^\"']+", text)) == {"http://www.w3.org/2000/svg"}  # a name, not an address
+
+
+def test_train_live_has_data_of_its_own() -> None:
+    widget = TrainLive()
+    angles, y = np.array(widget.meta["angles"]), np.array(widget.meta["y"])
+    assert angles.shape == y.shape == (6,) and np.abs(y).max() < 2 and widget.data == b""
+    assert angles.max() - angles.min() < np.pi  # so that no two points are antipodal
+    json.dumps(widget.meta)
+
+
+def test_train_live_takes_other_data() -> None:
+    widget = TrainLive([0.1, 0.4, 2.0], [1, 0, -1], initial={"width": 64}, id="mine")
+    assert widget.meta["y"] == [1.0, 0.0, -1.0] and widget.meta["id"] == "mine"
+
+
+@pytest.mark.parametrize("angles, y", [([0.1, 0.2], [1.0]), ([[0.1, 0.2]], [[1.0, 2.0]]), ([0.1], [1.0])])
+def test_train_live_refuses_data_that_do_not_fit(angles: list, y: list) -> None:
+    with pytest.raises(ValueError, match=r"of one shape \(n,\)"):
+        TrainLive(angles, y)
+
+
+def test_train_live_refuses_half_of_the_data() -> None:
+    with pytest.raises(ValueError, match="go together"):
+        TrainLive([0.1, 0.2])
+
+
+def test_a_widget_that_computes_nothing_says_so() -> None:
+    content, _ = exchange(TrainLive(), {"type": "compute"})
+    assert content["type"] == "error" and "computes nothing" in content["message"]
+
+
+def table(activations: int = 1, depths: int = 2, orders: int = 2, seeds: int = 3, widths: int = 4) -> np.ndarray:
+    return 1.0 + np.arange(activations * depths * orders * seeds * widths).reshape(
+        activations, depths, orders, seeds, widths
+    )
+
+
+def test_orders_of_magnitude_carries_its_table() -> None:
+    widget = OrdersOfMagnitude([8, 16, 32, 64], table(), activations=["tanh"], orders=(2, 3))
+    assert np.array_equal(floats(widget), table().ravel())
+    assert (widget.meta["widths"], widget.meta["seeds"]) == ([8, 16, 32, 64], 3)
+    json.dumps(widget.meta)
+
+
+def test_orders_of_magnitude_refuses_another_shape_or_sign() -> None:
+    with pytest.raises(ValueError, match="table must have shape"):
+        OrdersOfMagnitude([8, 16], table(), activations=["tanh"], orders=(2, 3))
+    with pytest.raises(ValueError, match="positive finite sizes"):
+        OrdersOfMagnitude([8, 16, 32, 64], -table(), activations=["tanh"], orders=(2, 3))
+
+
+def test_orders_of_magnitude_reads_what_the_sweep_wrote(tmp_path: Path) -> None:
+    axes = {"activations": ["tanh"], "depths": [1, 2], "orders": [2, 3], "widths": [8, 16, 32, 64], "seeds": 3}
+    whole = table()
+    sizes = {
+        f"tanh {depth} {width}": whole[0, i, :, :, j].tolist()
+        for i, depth in enumerate(axes["depths"])
+        for j, width in enumerate(axes["widths"])
+    }
+    path = tmp_path / "orders.json"
+    path.write_text(json.dumps(axes | {"sizes": sizes}))
+    assert np.array_equal(floats(OrdersOfMagnitude.from_file(path)), whole.ravel())
+
+
+def test_sizes_at_start_are_the_largest_entries() -> None:
+    sizes = sizes_at_start(activation="softplus", depth=2, width=12, seeds=[5, 6], orders=(2, 3))
+    net = ntkbook.mlp(width=12, depth=2, activation="softplus")
+    params = net.init(jax.random.fold_in(jax.random.key(6), 12), 8)
+    x = ntkbook.data.sphere_points(jax.random.key(0), 4, 8)
+    for row, order in zip(sizes, (2, 3), strict=True):
+        assert np.isclose(row[1], np.abs(ntkbook.empirical_kernel(net, params, x, order=order)).max(), rtol=1e-5)
+
+
+def test_new_draws_come_from_python() -> None:
+    widget = OrdersOfMagnitude([8, 16, 32, 64], table(), activations=["tanh"], orders=(2, 3))
+    request = {"activation": "tanh", "depth": 1, "orders": [3], "first_seed": 3, "count": 2, "up_to": 16}
+    content, array = exchange(widget, {"type": "compute", **request})
+    assert content == {"type": "result", "meta": {"widths": [8, 16]}}
+    expected = [sizes_at_start(activation="tanh", depth=1, width=m, seeds=[3, 4], orders=(3,))[0] for m in (8, 16)]
+    np.testing.assert_allclose(array, np.stack(expected, axis=-1).ravel(), rtol=1e-6)
+
+
+def test_a_request_that_fails_comes_back_as_a_message() -> None:
+    widget = OrdersOfMagnitude([8, 16, 32, 64], table(), activations=["tanh"], orders=(2, 3))
+    request = {"activation": "cubic", "depth": 1, "orders": [2], "first_seed": 3, "count": 2, "up_to": 16}
+    content, array = exchange(widget, {"type": "compute", **request})
+    assert content["type"] == "error" and "cubic" in content["message"] and array is None
+
+
+def test_other_messages_are_left_alone() -> None:
+    widget = TrainLive()
+    widget.send = lambda *_: pytest.fail("answered a message that asked for nothing")
+    widget._receive(widget, {"type": "hello"}, [])
+
+
+def test_hierarchy_at_work_carries_its_runs_by_width() -> None:
+    runs = {width: np.full((len(TIMES), LENGTH), float(width)) for width in (64, 16)}
+    widget = HierarchyAtWork(runs)
+    assert widget.meta["widths"] == [16, 64] and len(widget.meta["times"]) == len(TIMES)
+    assert floats(widget).size == 2 * len(TIMES) * LENGTH and floats(widget)[0] == 16
+    with pytest.raises(ValueError, match="a run must have shape"):
+        HierarchyAtWork({16: np.zeros((3, 4))})
+
+
+@pytest.mark.slow
+def test_both_sides_of_the_hierarchy_agree_along_training() -> None:
+    run = along_training(width=8, depth=1)
+    residual, K2, differences = run[:, :3], run[:, 3:12].reshape(-1, 3, 3), run[:, 120:]
+    assert run.shape == (len(TIMES), LENGTH) and run.dtype == np.float64
+    assert np.isnan(differences[0]).all() and np.abs(differences[1:]).max() < 1e-8
+    np.testing.assert_allclose(K2, K2.transpose(0, 2, 1), atol=1e-12)
+    # (2.1) once more, from the stored numbers alone: a central difference of the residuals over neighbouring times
+    measured = (residual[2:] - residual[:-2]) / (TIMES[2] - TIMES[0])
+    slope = -np.einsum("tab,tb->ta", K2, residual)[1:-1] / 3
+    assert np.abs(measured - slope).max() < 0.02 * np.abs(slope).max()
