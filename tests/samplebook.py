@@ -14,7 +14,7 @@ def make(folder: Path, **chapters: str) -> Path:
     (folder / "book").mkdir(parents=True)
     for name in ("_config.yml", "CITATION.cff", "requirements.lock"):
         shutil.copy(ROOT / name, folder)
-    for name in ("_vendor", "tools", "src", "book/_site", "book/references.bib"):
+    for name in ("_vendor", "tools", "src", "book/_site", "book/favicon.svg", "book/references.bib"):
         (folder / name).symlink_to(ROOT / name)
     sample = ROOT / "tests" / "sample"
     shutil.copy(sample / "_toc.yml", folder)

@@ -1,0 +1,108 @@
+"""The files of the built site: links, addresses, numbers, and the list of claims."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+from notebooks import Book
+from records import ROOT, documents, executed_records, expected_values
+
+pytestmark = pytest.mark.site
+
+SITE = ROOT / "_build" / "html"
+PAGES = [f"{document}.html" for document in documents()]
+
+
+@cache
+def parsed(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(), "html.parser")
+
+
+def loads(soup: BeautifulSoup) -> list[str]:
+    """Addresses that a page loads by itself."""
+    found = [node["src"] for node in soup.select("script[src], img[src], iframe[src], source[src], video[src]")]
+    return found + [node["href"] for node in soup.select("link[href]") if "canonical" not in node.get("rel", [])]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_loads_only_its_own_files(page: str) -> None:
+    for address in loads(parsed(SITE / page)):
+        parts = urlsplit(address)
+        assert not parts.scheme and not parts.netloc, address
+        assert (SITE / page).parent.joinpath(unquote(parts.path)).resolve().is_file(), address
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for link in parsed(SITE / page).select("a[href]"):
+        parts = urlsplit(link["href"])
+        if parts.scheme:
+            assert parts.scheme in ("https", "mailto"), link["href"]
+            assert parts.scheme == "mailto" or "." in parts.netloc and " " not in link["href"], link["href"]
+            continue
+        target = (SITE / page).parent.joinpath(unquote(parts.path)).resolve() if parts.path else SITE / page
+        assert target.is_file(), link["href"]
+        if parts.fragment and target.suffix == ".html":
+            assert parsed(target).find(id=unquote(parts.fragment)), link["href"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_headings_go_down_in_steps(page: str) -> None:
+    levels = [int(heading.name[1]) for heading in parsed(SITE / page).select("article :is(h1, h2, h3, h4, h5)")]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+def test_plain_notebooks_number_as_the_pages_do() -> None:
+    book = Book(ROOT, expected_values())
+    for label, target in book.targets.items():
+        if not target.number:
+            continue
+        soup = parsed(SITE / f"{target.document}.html")
+        node = soup.find(id=f"equation-{label}") or soup.find(id=label)
+        text = " ".join(node.get_text(" ").split())
+        assert text.startswith(target.name) or f"{target.name} " in text, (label, target.name, text[:80])
+
+
+def test_claims_list() -> None:
+    claims = json.loads((SITE / "claims.json").read_text())
+    assert [claim["id"] for claim in claims] == [r.id for r in executed_records() if r.type == "claim"]
+    for claim in claims:
+        assert set(claim) == {
+            *("id", "chapter", "cell", "equation", "statement", "kind", "measured", "predicted", "tolerance")
+        }
+        measured, predicted, tolerance = claim["measured"], claim["predicted"], claim["tolerance"]
+        holds = {
+            "exponent": abs(measured - predicted) <= tolerance,
+            "value": abs(measured - predicted) <= tolerance,
+            "identity": abs(measured) <= tolerance,
+            "bound": measured <= predicted,
+        }
+        assert holds[claim["kind"]], claim
+        notebook = json.loads((ROOT / "_build/jupyter_execute" / f"{claim['chapter']}.ipynb").read_text())
+        cell = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"][claim["cell"] - 1]
+        assert any(o.get("metadata", {}).get("ntkbook", {}).get("id") == claim["id"] for o in cell["outputs"])
+
+
+def test_claims_page_shows_them_all() -> None:
+    claims = json.loads((SITE / "claims.json").read_text())
+    rows = parsed(SITE / "book/claims.html").select("table.ntk-claims tbody tr")
+    assert [row.td.get_text() for row in rows] == [claim["statement"] for claim in claims]
+
+
+def test_download_buttons_give_plain_notebooks() -> None:
+    book = Book(ROOT, expected_values())
+    for document in book.executable():
+        addresses = [link["href"] for link in parsed(SITE / f"{document}.html").select("a[href$='.ipynb']")]
+        assert addresses == [f"../notebooks/{Path(document).name}.ipynb"]
+
+
+def test_binder_opens_the_chapter() -> None:
+    for document in Book(ROOT, expected_values()).executable():
+        links = parsed(SITE / f"{document}.html").select("a[href*=binder]")
+        assert [link["href"].split("?urlpath=")[1] for link in links] == [f"lab/tree/{document}.md"]
