@@ -83,14 +83,20 @@ const MARKERS = {
   D: (x, y, r) => `M${x},${y - 1.25 * r}l${1.1 * r},${1.25 * r}l${-1.1 * r},${1.25 * r}l${-1.1 * r},${-1.25 * r}Z`,
 };
 
-function linearTicks(low, high, count) {
+/** The power of ten that the ticks of a linear axis leave to its end, so that small numbers stay short. */
+function sharedPower({ min, max, log, ticks }) {
+  const power = Math.floor(Math.log10(Math.max(Math.abs(min), Math.abs(max))));
+  return log || ticks || (power > -3 && power < 4) ? 0 : power;
+}
+
+function linearTicks(low, high, count, power = 0) {
   const rough = (high - low) / Math.max(1, count);
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].find((s) => s * power >= rough * 0.999) * power;
-  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].find((s) => s * unit >= rough * 0.999) * unit;
+  const decimals = Math.max(0, power - Math.floor(Math.log10(step) + 1e-9));
   const ticks = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) {
-    ticks.push({ value: k * step, text: fixed(k * step + 0, decimals).replace(/^\u2212(0(\.0+)?)$/, "$1") });
+    ticks.push({ value: k * step, text: k === 0 ? "0" : fixed((k * step) / 10 ** power, decimals) });
   }
   return ticks;
 }
@@ -120,15 +126,15 @@ function denseLogTicks(low, high) {
  * axes or the size change. Giving a mark twice moves it.
  */
 class Chart {
-  constructor({ title, ratio = 0.62, wide = false }) {
+  constructor({ title, ratio = 0.62 }) {
     this.ratio = ratio;
     this.marks = new Map();
     this.frame = drawn("g");
     this.field = drawn("svg", { overflow: "hidden" });
     this.over = drawn("g");
     this.svg = drawn("svg", { role: "img" }, this.frame, this.field, this.over);
-    this.caption = element("figcaption", { html: title });
-    this.node = element("figure", { class: wide ? "ntk-wide" : "" }, this.caption, this.svg);
+    this.caption = element("figcaption", { class: "ntk-caption", html: title });
+    this.node = element("figure", { class: "ntk-figure" }, this.caption, this.svg);
     this.axes = { x: { min: 0, max: 1 }, y: { min: 0, max: 1 } };
     this.resize(320, 1, Infinity);
   }
@@ -158,12 +164,13 @@ class Chart {
 
   drawAxes() {
     const { x, y } = this.axes;
-    const ticksOf = (axis, room) =>
-      axis.ticks ?? (axis.log ? decadeTicks : linearTicks)(axis.min, axis.max, Math.max(2, Math.floor(room)));
-    const bottomEdge = this.height - (x.label ? 38 : 22);
-    const yTicks = ticksOf(y, (bottomEdge - 8) / 34);
+    const powers = { x: sharedPower(x), y: sharedPower(y) };
+    const ticksOf = (axis, room, power) =>
+      axis.ticks ?? (axis.log ? decadeTicks : linearTicks)(axis.min, axis.max, Math.max(2, Math.floor(room)), power);
+    const bottomEdge = this.height - (x.label || powers.x ? 38 : 22);
+    const yTicks = ticksOf(y, (bottomEdge - 8) / 34, powers.y);
     const longest = Math.max(...yTicks.map((tick) => (tick.text ?? "1000").length));
-    this.box = { left: Math.max(38, 13 + 6.2 * longest), top: 8, right: this.width - 12, bottom: bottomEdge };
+    this.box = { left: Math.max(46, 13 + 6.2 * longest), top: powers.y ? 20 : 8, right: this.width - 12, bottom: bottomEdge };
     const { left, top, right, bottom } = this.box;
     const scaleOf = ({ min, max, log }, from, to) => {
       const f = log ? Math.log : (v) => v;
@@ -182,7 +189,7 @@ class Chart {
         : drawn("text", attributes, "10", drawn("tspan", { dy: "-0.45em", "font-size": "9px" }, fixed(tick.power, 0)));
     this.frame.replaceChildren(
       drawn("path", { class: "ntk-axis", d: `M${left},${top}V${bottom}H${right}` }),
-      ...ticksOf(x, (right - left) / 62).flatMap((tick) => {
+      ...ticksOf(x, (right - left) / 62, powers.x).flatMap((tick) => {
         const at = this.toX(tick.value);
         return [
           drawn("path", { class: "ntk-axis", d: `M${at},${bottom}v4` }),
@@ -197,9 +204,12 @@ class Chart {
         ];
       }),
     );
-    if (x.label) {
-      this.frame.append(textWith({ x: right, y: this.height - 4, "text-anchor": "end" }, x.label));
-    }
+    const times = (power) => (power ? `\u00d710${superscript(power)}` : "");
+    const below = [x.label, times(powers.x)].filter(Boolean).join(", ");
+    this.frame.append(
+      textWith({ x: right, y: this.height - 4, "text-anchor": "end" }, below),
+      drawn("text", { x: left - 4, y: 10 }, times(powers.y)),
+    );
     for (const mark of this.marks.values()) mark.draw();
   }
 
@@ -289,7 +299,7 @@ class HeatMap {
     this.bar = Array.from({ length: 33 }, () => drawn("rect"));
     this.texts = ["start", "middle", "end"].map((anchor) => drawn("text", { "text-anchor": anchor }));
     this.svg = drawn("svg", { role: "img" }, ...this.cells, ...this.bar, ...this.texts);
-    this.node = element("figure", {}, element("figcaption", { html: title }), this.svg);
+    this.node = element("figure", { class: "ntk-figure" }, element("figcaption", { class: "ntk-caption", html: title }), this.svg);
     this.range = 1;
     this.values = new Float64Array(size * size);
     this.resize(150, 1, Infinity);
@@ -438,16 +448,13 @@ class Frame {
     });
   }
 
-  /** A group of checkboxes; the state is the list of those that are on, never empty. */
+  /** A group of checkboxes; the state is the list of those that are on. */
   checks(key, { label, options, initial }) {
     const values = options.map((option) => option.value);
     const inputs = options.map((option) =>
       element("input", {
         type: "checkbox", style: `--ntk-choice: ${option.colour ?? "currentColor"}`,
-        onchange: () => {
-          const chosen = values.filter((_, k) => inputs[k].checked);
-          this.moved(key, chosen.length ? chosen : [option.value]);
-        },
+        onchange: () => this.moved(key, values.filter((_, k) => inputs[k].checked)),
       }),
     );
     const labels = options.map((option, k) => element("label", {}, inputs[k], element("span", { html: option.label })));
@@ -459,7 +466,7 @@ class Frame {
       initial,
       write: (chosen) => values.forEach((value, k) => (inputs[k].checked = chosen.includes(value))),
       read: (text) => values.filter((value) => text.split(",").includes(String(value))),
-      accepts: (chosen) => chosen.length > 0,
+      accepts: () => true,
     });
   }
 

@@ -85,12 +85,15 @@ function buildOrders(frame) {
         min: widths[0] / 1.3, max: widths[widths.length - 1] * 1.3, log: true, label: "width *m*",
         ticks: widths.map((m) => ({ value: m, text: String(m) })),
       },
-      y: { min: decade(Math.min(...all), Math.floor, 0.1), max: decade(Math.max(...all), Math.ceil, -0.1), log: true },
+      y: all.length
+        ? { min: decade(Math.min(...all), Math.floor, 0.1), max: decade(Math.max(...all), Math.ceil, -0.1), log: true }
+        : {},
     });
     const first = Math.min(widths.indexOf(state.fit_from), widths.length - 2);
     const fitted = widths.slice(Math.max(0, first));
     const ends = [chart.axes.x.min, chart.axes.x.max];
     chart.remove(() => true);
+    chart.cursor("fit from", fitted[0] / 1.08, { dash: "1 3" });
     const rows = shown.map((r) => {
       const law = fitPowerLaw(fitted, values[r].map((row) => row.slice(-fitted.length)));
       const along = (slope, at) => at.map((m) => law.level * (m / law.centre) ** slope);
@@ -103,14 +106,14 @@ function buildOrders(frame) {
     });
     tabulate(rows);
     const network = `${state.activation}, ${state.depth} hidden layer${state.depth > 1 ? "s" : ""}`;
-    const drawn = `${values[shown[0]].length} draws a width`;
+    const drawn = `${Object.values(values)[0].length} draws a width`;
     const origin = fresh ? `${drawn}, computed just now by Python` : hasKernel(model) ? drawn : `${drawn}, precomputed`;
     chart.describe(
       `Sizes of kernels at the start against the width, both axes logarithmic. ${network}. ` +
         rows.map(({ r, slope }) => `Order ${r}: fitted slope ${fixed(slope, 2)}, predicted ${fixed(predictedSlope(r), 0)}.`).join(" "),
     );
     const reading = rows.map(({ r, slope }) => `${kernelName(r)} \u221d <i>m</i><sup>${fixed(slope, 2)}</sup>`).join(", ");
-    frame.summarise(`${reading}. <span class="ntk-quiet">${network}; ${origin}.</span>`, { aloud });
+    frame.summarise(`${reading || "No kernel is chosen"}. <span class="ntk-quiet">${network}; ${origin}.</span>`, { aloud });
   }
 
   function tabulate(rows) {
@@ -124,7 +127,7 @@ function buildOrders(frame) {
 
   frame.changed = (key) => {
     if (["depth", "activation", "address"].includes(key)) fresh = null;
-    if (fresh && !state.orders.some((r) => fresh.values[r])) fresh = null;
+    if (fresh && state.orders.some((r) => !fresh.values[r])) fresh = null;
     draw(true);
   };
 
@@ -163,7 +166,7 @@ export default {
     tries: [
       "Before you switch on <i>K</i><sup>(5)</sup>, guess its slope from those of the others.",
       "With one hidden layer, move the start of the fit. From which width on does <i>K</i><sup>(5)</sup> follow its power?",
-      "Choose relu, whose second derivative is zero but for a kink: the theorem does not cover it. Which slopes survive?",
+      "Choose relu, whose second derivative is zero but for a kink: the theorem does not cover it. Do its slopes at the start tell?",
     ],
     build: buildOrders,
   }),

@@ -102,8 +102,8 @@ function buildTrain(frame) {
   const fit = new Chart({ title: "The fit <i>f</i> on the half circle" });
   const loss = new Chart({ title: "The loss <i>L</i>" });
   const kernelMap = new HeatMap({ title: "The kernel <i>K<sub>t</sub></i>", size: y.length });
-  const changeMap = new HeatMap({ title: "Its change <i>K<sub>t</sub></i> \u2212 <i>K</i><sub>0</sub>", size: y.length });
-  const distance = new Chart({ title: "How far it moved: \u2016<i>K<sub>t</sub></i> \u2212 <i>K</i><sub>0</sub>\u2016 / \u2016<i>K</i><sub>0</sub>\u2016" });
+  const changeMap = new HeatMap({ title: "Change <i>K<sub>t</sub></i> \u2212 <i>K</i><sub>0</sub>", size: y.length });
+  const distance = new Chart({ title: "Distance moved: \u2016<i>K<sub>t</sub></i> \u2212 <i>K</i><sub>0</sub>\u2016 / \u2016<i>K</i><sub>0</sub>\u2016" });
   frame.panel(fit);
   frame.panel(loss);
   frame.panel(kernelMap, changeMap);
@@ -263,6 +263,7 @@ function buildTrain(frame) {
 
   function schedule() {
     const wanted = target !== null || (playing && visible);
+    frame.root.setAttribute("aria-busy", String(target !== null));
     if (wanted && request === null) {
       last = performance.now();
       request = requestAnimationFrame(tick);
