@@ -1,0 +1,95 @@
+"""The downloaded notebooks in JupyterLab: they run, and every widget is alive with a kernel behind it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pagecheck
+import pytest
+from notebooks import Book
+from playwright.sync_api import Browser
+from records import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.site, pytest.mark.browser]
+
+NAMES = [Path(document).name for document in Book(ROOT, {}).executable()]
+
+SETTINGS = """
+c.ServerApp.token = ""
+c.ServerApp.password = ""
+c.ServerApp.open_browser = False
+c.ServerApp.allow_root = True
+c.LabApp.expose_app_in_browser = True
+c.LabApp.news_url = None
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, site: Path) -> Iterator[str]:
+    """The address of a JupyterLab over a copy of the site's notebooks."""
+    folder = tmp_path_factory.mktemp("lab")
+    for name in NAMES:
+        shutil.copy(site / "notebooks" / f"{name}.ipynb", folder)
+    settings = folder / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"windowingMode": "none"}))  # every output stays on the page
+    (folder / "config.py").write_text(SETTINGS)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--config=config.py", f"--port={port}", "--ServerApp.port_retries=0"]
+    environment = os.environ | {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
+    with open(folder / "lab.log", "w") as log:
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(120):
+            assert server.poll() is None, (folder / "lab.log").read_text()
+            try:
+                urlopen(f"{address}/api/status")
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_is_alive_with_a_kernel(chromium: Browser, lab: str, name: str) -> None:
+    page = chromium.new_page(viewport={"width": 1400, "height": 1600}, reduced_motion="reduce")
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{lab}/lab/tree/{name}.ipynb")
+    page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell", timeout=120_000)
+    page.wait_for_function("window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel", timeout=60_000)
+    assert page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    wrong = page.locator(
+        '.jp-OutputArea-output[data-mime-type*="error"], .jp-OutputArea-output[data-mime-type*="stderr"]'
+    )
+    assert wrong.all_text_contents() == []
+
+    views = page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.widget-view+json"]').count()
+    page.wait_for_function(
+        """(views) => {
+            const states = [...document.querySelectorAll("[data-ntk-widget]")].map((root) => root.dataset.ntkState);
+            return states.length >= views && states.every((state) => state === "ready" || state === "error");
+        }""",
+        arg=views,
+        timeout=60_000,
+    )
+    for root in page.locator("[data-ntk-widget]").all():
+        assert root.get_attribute("data-ntk-state") == "ready"
+        assert pagecheck.controls_change_picture(root) == []
+    assert errors == []
+    page.close()
