@@ -70,6 +70,7 @@ def power_laws(
     xlabel: str = "width $m$",
     ylabel: str,
     label: str = "$r={}$",
+    first: int = 0,
 ) -> Figure:
     """Values over widths on log axes: seeds faint, their geometric mean strong, predicted slopes as dashed guides.
 
@@ -79,6 +80,8 @@ def power_laws(
         (w,).
     values, fits, predicted
         For each curve, named by an order, level or word: values (seeds, w), the fitted power law, the predicted slope.
+    first
+        The index of the first width of the fit: the guides start there.
     """
     widths = np.asarray(widths)
     figure, ax = plt.subplots()
@@ -89,9 +92,10 @@ def power_laws(
         ax.loglog(np.tile(widths, len(v)), v.ravel(), marker, color=colour, alpha=0.2, markersize=3, mew=0)
         text = f"{label.format(name)}: slope {fits[name].slope:.2f}"
         ax.loglog(widths, mean, marker=marker, color=colour, label=text)
-        guide = mean[0] * (widths / widths[0]) ** predicted[name]
-        ax.loglog(widths, 1.35 * guide, "--", color=GUIDE, linewidth=1, label="predicted slopes" if k == 0 else None)
-    ax.set(xlabel=xlabel, ylabel=ylabel, xticks=widths, xticklabels=[f"{m:g}" for m in widths])
+        guide = 1.35 * mean[first] * (widths[first:] / widths[first]) ** predicted[name]
+        ax.loglog(widths[first:], guide, "--", color=GUIDE, linewidth=1, label="predicted slopes" if k == 0 else None)
+    ticks = widths[:: 1 if len(widths) < 8 else 2]
+    ax.set(xlabel=xlabel, ylabel=ylabel, xticks=ticks, xticklabels=[f"{m:g}" for m in ticks])
     ax.minorticks_off()
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
@@ -104,13 +108,17 @@ def time_curves(
     ylabel: str,
     xlabel: str = "time $t$",
     log: bool = False,
+    dashed: bool = True,
     ax: Axes | None = None,
 ) -> Figure:
-    """Curves over time. Each is named by its label: (values (T,) or (T, k), style name of `COLOURS`)."""
+    """Curves over time. Each is named by its label: (values (T,) or (T, k), style name of `COLOURS`).
+
+    The exact curve is solid; the others are predictions and dashed, but with ``dashed=False`` all are solid.
+    """
     ax = plt.subplots()[1] if ax is None else ax
     for label, (values, style) in curves.items():
         values = np.asarray(values).reshape(len(np.asarray(times)), -1)
-        dashes = "-" if style == "exact" else "--"
+        dashes = "--" if dashed and style != "exact" else "-"
         lines = ax.plot(times, values, dashes, color=COLOURS.get(style, style))
         lines[0].set_label(label)
     ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
