@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import browser as local_browser
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from ntkbook.widgets._base import BookWidget
 
@@ -55,15 +53,6 @@ PAGE = """<!doctype html>
   load({widgets}).then(() => (window.loaded = true));
 </script>
 """
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A headless Chromium, the one that tools/browser.py finds."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=local_browser.find(), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def write_page(folder: Path, widgets: Sequence[BookWidget], *, theme: str = "light") -> Path:

@@ -17,14 +17,14 @@ from ntkbook.widgets import along_training
 
 OUT = Path(__file__).parents[1] / "book" / "results" / "at-work.npz"
 WIDTHS = [16, 64, 256, 1024]
-NETWORK = {"depth": 2, "activation": "tanh"}
+DEPTH, ACTIVATION = 2, "tanh"
 
 
 def main() -> None:
     start = time.time()
     runs = []
     for width in WIDTHS:
-        runs.append(along_training(width=width, **NETWORK))
+        runs.append(along_training(width=width, depth=DEPTH, activation=ACTIVATION))
         print(f"width {width}: {time.time() - start:.0f} s so far", flush=True)
     about = {
         "command": "python tools/sweep_at_work.py",
@@ -33,7 +33,8 @@ def main() -> None:
         | {"python": platform.python_version()},
         "seconds": round(time.time() - start),
         "widths": WIDTHS,
-        **NETWORK,
+        "depth": DEPTH,
+        "activation": ACTIVATION,
     }
     np.savez_compressed(OUT, runs=np.array(runs, np.float32), about=json.dumps(about))
 

@@ -13,6 +13,7 @@ import time
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true"
 
@@ -29,7 +30,7 @@ SEEDS = 16
 
 def main() -> None:
     ntkbook.enable_float64()
-    result = json.loads(OUT.read_text()) if OUT.exists() else {"seconds": 0, "sizes": {}}
+    result: dict[str, Any] = json.loads(OUT.read_text()) if OUT.exists() else {"seconds": 0, "sizes": {}}
     for activation, depth, width in product(ACTIVATIONS, DEPTHS, WIDTHS):
         name = f"{activation} {depth} {width}"
         if name in result["sizes"]:
@@ -42,7 +43,7 @@ def main() -> None:
         OUT.write_text(json.dumps(described(result), indent=1).replace("\n    ", " ").replace("\n   ]", " ]") + "\n")
 
 
-def described(result: dict) -> dict:
+def described(result: dict[str, Any]) -> dict[str, Any]:
     return {
         "command": "python tools/sweep_orders.py",
         "setting": "four fixed points on the unit sphere of R^8, see ntkbook.widgets.sizes_at_start",

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from playwright.sync_api import Page
-from widget_pages import chromium, open_page, write_page
+from playwright.sync_api import Browser, Page
+from widget_pages import open_page, write_page
 
 import ntkbook
 from ntkbook.widgets import TrainLive
@@ -45,9 +45,8 @@ SIMULATE = """
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with chromium() as browser:
-        yield open_page(browser, write_page(tmp_path_factory.mktemp("page"), [TrainLive()]))[0]
+def page(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    return open_page(chromium, write_page(tmp_path_factory.mktemp("page"), [TrainLive()]))[0]
 
 
 @pytest.fixture(autouse=True)

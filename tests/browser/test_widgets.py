@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
-from widget_pages import chromium, open_page, write_page
+from widget_pages import open_page, write_page
 
 from ntkbook.diagnostics import fit_exponent
 from ntkbook.widgets import HierarchyAtWork, OrdersOfMagnitude, TrainLive
@@ -46,12 +45,6 @@ def make(name: str) -> BookWidget:
 NAMES = ["train-live", "orders-of-magnitude", "hierarchy-at-work"]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
 def settle(page: Page) -> str:
     """The marks once they move no more: runs of other widths appear in idle moments."""
     page.wait_for_function("!document.querySelector('[aria-busy=true]')")
@@ -66,8 +59,8 @@ def settle(page: Page) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("width", [1000, 360])
-def test_every_control_changes_the_picture(browser: Browser, tmp_path: Path, name: str, width: int) -> None:
-    page, errors = open_page(browser, write_page(tmp_path, [make(name)]), width=width)
+def test_every_control_changes_the_picture(chromium: Browser, tmp_path: Path, name: str, width: int) -> None:
+    page, errors = open_page(chromium, write_page(tmp_path, [make(name)]), width=width)
     root = page.locator(f"[data-ntk-widget={name}]")
     assert root.get_attribute("data-ntk-state") == "ready"
     controls = root.locator(".ntk-controls").locator("input, select")
@@ -93,8 +86,8 @@ def test_every_control_changes_the_picture(browser: Browser, tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_slider_moves_by_keyboard_and_says_its_value(browser: Browser, tmp_path: Path, name: str) -> None:
-    page, errors = open_page(browser, write_page(tmp_path, [make(name)]))
+def test_a_slider_moves_by_keyboard_and_says_its_value(chromium: Browser, tmp_path: Path, name: str) -> None:
+    page, errors = open_page(chromium, write_page(tmp_path, [make(name)]))
     slider = page.locator("input[type=range]").first
     before = slider.get_attribute("aria-valuetext"), page.locator("output").first.text_content()
     slider.focus()
@@ -106,8 +99,8 @@ def test_a_slider_moves_by_keyboard_and_says_its_value(browser: Browser, tmp_pat
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_picture_is_told_in_words_that_follow_the_state(browser: Browser, tmp_path: Path, name: str) -> None:
-    page, _ = open_page(browser, write_page(tmp_path, [make(name)]))
+def test_the_picture_is_told_in_words_that_follow_the_state(chromium: Browser, tmp_path: Path, name: str) -> None:
+    page, _ = open_page(chromium, write_page(tmp_path, [make(name)]))
     told = "[...document.querySelectorAll('figure > svg')].map((svg) => [svg.getAttribute('role'), svg.ariaLabel])"
     before = page.evaluate(told)
     assert all(role == "img" and len(label) > 40 for role, label in before)
@@ -128,16 +121,16 @@ def test_the_picture_is_told_in_words_that_follow_the_state(browser: Browser, tm
     ],
 )
 def test_a_setting_can_be_linked(
-    browser: Browser, tmp_path: Path, name: str, fragment: str, key: str, value: str
+    chromium: Browser, tmp_path: Path, name: str, fragment: str, key: str, value: str
 ) -> None:
     path = write_page(tmp_path, [make(name)])
-    page, errors = open_page(browser, path, fragment=fragment)
+    page, errors = open_page(chromium, path, fragment=fragment)
     shown = page.locator(f"[id$='-{key}']").evaluate(
         "(node) => node.tagName === 'SELECT' ? node.selectedOptions[0].textContent : node.ariaValueText"
     )
     assert shown == value
     link = page.get_by_role("link", name="Link to this setting").get_attribute("href")
-    other, _ = open_page(browser, path)
+    other, _ = open_page(chromium, path)
     assert settle(other) != settle(page)
     other.evaluate("(link) => (location.hash = link)", link)  # the same setting, reached on an open page
     assert any(settle(other) == settle(page) for _ in range(20))  # runs of other widths come in idle moments
@@ -146,16 +139,16 @@ def test_a_setting_can_be_linked(
     other.close()
 
 
-def test_a_setting_that_does_not_exist_is_passed_over(browser: Browser, tmp_path: Path) -> None:
+def test_a_setting_that_does_not_exist_is_passed_over(chromium: Browser, tmp_path: Path) -> None:
     path = write_page(tmp_path, [TrainLive()])
-    page, errors = open_page(browser, path, fragment="#train-live?width=17&activation=cubic&nonsense=1")
+    page, errors = open_page(chromium, path, fragment="#train-live?width=17&activation=cubic&nonsense=1")
     assert page.locator("[id$='-width']").get_attribute("aria-valuetext") == "16" and errors == []
     page.close()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_two_of_a_kind_do_not_meddle(browser: Browser, tmp_path: Path, name: str) -> None:
-    page, errors = open_page(browser, write_page(tmp_path, [make(name), make(name)]))
+def test_two_of_a_kind_do_not_meddle(chromium: Browser, tmp_path: Path, name: str) -> None:
+    page, errors = open_page(chromium, write_page(tmp_path, [make(name), make(name)]))
     roots = page.locator("[data-ntk-widget]")
     ids = [roots.nth(k).get_attribute("id") for k in range(2)]
     assert ids == [name, f"{name}-2"]
@@ -171,8 +164,8 @@ def test_two_of_a_kind_do_not_meddle(browser: Browser, tmp_path: Path, name: str
     page.close()
 
 
-def test_training_plays_pauses_and_starts_again(browser: Browser, tmp_path: Path) -> None:
-    page, errors = open_page(browser, write_page(tmp_path, [TrainLive()]), motion="no-preference")
+def test_training_plays_pauses_and_starts_again(chromium: Browser, tmp_path: Path) -> None:
+    page, errors = open_page(chromium, write_page(tmp_path, [TrainLive()]), motion="no-preference")
     page.get_by_role("button", name="Pause").wait_for()  # it plays by itself, being in view
     first = page.evaluate(MARKS)
     page.wait_for_timeout(300)
@@ -188,23 +181,23 @@ def test_training_plays_pauses_and_starts_again(browser: Browser, tmp_path: Path
     page.close()
 
 
-def test_training_stands_still_where_less_motion_is_wanted(browser: Browser, tmp_path: Path) -> None:
-    page, _ = open_page(browser, write_page(tmp_path, [TrainLive()]), motion="reduce")
+def test_training_stands_still_where_less_motion_is_wanted(chromium: Browser, tmp_path: Path) -> None:
+    page, _ = open_page(chromium, write_page(tmp_path, [TrainLive()]), motion="reduce")
     settle(page)
     assert page.get_by_role("button", name="Play").is_visible()
     assert "At t = 24.0" in page.locator(".ntk-summary").inner_text()
     page.close()
 
 
-def test_two_layers_offer_the_widths_they_can_train(browser: Browser, tmp_path: Path) -> None:
-    page, _ = open_page(browser, write_page(tmp_path, [TrainLive(initial={"width": 1024})]))
+def test_two_layers_offer_the_widths_they_can_train(chromium: Browser, tmp_path: Path) -> None:
+    page, _ = open_page(chromium, write_page(tmp_path, [TrainLive(initial={"width": 1024})]))
     page.locator("[id$='-depth']").select_option("2")
     assert page.locator("[id$='-width']").get_attribute("aria-valuetext") == "256"
     page.close()
 
 
-def test_fitted_slopes_are_those_of_fit_exponent(browser: Browser, tmp_path: Path) -> None:
-    page, _ = open_page(browser, write_page(tmp_path, [make("orders-of-magnitude")]))
+def test_fitted_slopes_are_those_of_fit_exponent(chromium: Browser, tmp_path: Path) -> None:
+    page, _ = open_page(chromium, write_page(tmp_path, [make("orders-of-magnitude")]))
     values = sizes()[0, 1, 2].astype(np.float32).astype(float)
     law = page.evaluate("([m, v]) => window.module.fitPowerLaw(m, v)", [WIDTHS, values.tolist()])
     expected = fit_exponent(WIDTHS, values)
@@ -215,8 +208,8 @@ def test_fitted_slopes_are_those_of_fit_exponent(browser: Browser, tmp_path: Pat
     page.close()
 
 
-def test_the_page_reads_a_run_as_python_wrote_it(browser: Browser, tmp_path: Path) -> None:
-    page, _ = open_page(browser, write_page(tmp_path, [make("hierarchy-at-work")]))
+def test_the_page_reads_a_run_as_python_wrote_it(chromium: Browser, tmp_path: Path) -> None:
+    page, _ = open_page(chromium, write_page(tmp_path, [make("hierarchy-at-work")]))
     run = runs()[16]
     k, K3, r = 7, run[:, 12:39].reshape(-1, 3, 3, 3), run[:, :3]
     read = """([flat, times, k]) => {
@@ -230,26 +223,33 @@ def test_the_page_reads_a_run_as_python_wrote_it(browser: Browser, tmp_path: Pat
     page.close()
 
 
-def test_without_a_kernel_nothing_asks_for_one(browser: Browser, tmp_path: Path) -> None:
+def test_without_a_kernel_nothing_asks_for_one(chromium: Browser, tmp_path: Path) -> None:
     for name in NAMES[1:]:
-        page, _ = open_page(browser, write_page(tmp_path, [make(name)]))
+        page, _ = open_page(chromium, write_page(tmp_path, [make(name)]))
         assert page.get_by_role("button", name="Python").count() == 0
         assert "recomputed" in page.locator(".ntk-summary").inner_text()
         page.close()
 
 
-def test_with_a_kernel_orders_asks_for_new_draws(browser: Browser, tmp_path: Path) -> None:
-    widget = OrdersOfMagnitude([16, 32, 64], sizes()[:1, :, :2, :, :3], activations=["tanh"], orders=(2, 3))
-    page, errors = open_page(browser, write_page(tmp_path, [widget]), kernel=widget)
+def test_with_a_kernel_orders_asks_for_new_draws(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made_up(*, width: int, seeds: range, orders: list[int], activation: str, depth: int) -> np.ndarray:
+        return np.full((len(orders), len(seeds)), 2.0 / width)
+
+    monkeypatch.setattr("ntkbook.widgets.orders.sizes_at_start", made_up)
+    widget = make("orders-of-magnitude")
+    page, errors = open_page(chromium, write_page(tmp_path, [widget]), kernel=widget)
     before = page.evaluate(MARKS)
     page.get_by_role("button", name="New draws from Python").click()
     page.get_by_text("computed just now").wait_for()
     assert page.evaluate(MARKS) != before and errors == []
+    assert page.locator(".ntk-table tbody td").first.inner_text().startswith("\u22121.00")
     page.close()
 
 
 def test_with_a_kernel_hierarchy_asks_for_other_widths(
-    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
 
@@ -261,7 +261,7 @@ def test_with_a_kernel_hierarchy_asks_for_other_widths(
 
     monkeypatch.setattr("ntkbook.widgets.hierarchy.along_training", made_up)
     widget = HierarchyAtWork(runs())
-    page, errors = open_page(browser, write_page(tmp_path, [widget]), kernel=widget)
+    page, errors = open_page(chromium, write_page(tmp_path, [widget]), kernel=widget)
     before = page.evaluate(MARKS)
     slider = page.locator("[id$='-width']")
     slider.focus()
@@ -280,18 +280,18 @@ def test_with_a_kernel_hierarchy_asks_for_other_widths(
     page.close()
 
 
-def test_an_error_is_shown_in_a_line(browser: Browser, tmp_path: Path) -> None:
+def test_an_error_is_shown_in_a_line(chromium: Browser, tmp_path: Path) -> None:
     widget = make("orders-of-magnitude")
     widget.meta = {"id": "broken"}
-    page, errors = open_page(browser, write_page(tmp_path, [widget]))
+    page, errors = open_page(chromium, write_page(tmp_path, [widget]))
     root = page.locator("[data-ntk-widget]")
     assert root.get_attribute("data-ntk-state") == "error" and "could not start" in root.inner_text() and errors
     page.close()
 
 
 @pytest.mark.parametrize("theme, dark", [("light", False), ("dark", True)])
-def test_the_widget_follows_the_theme(browser: Browser, tmp_path: Path, theme: str, dark: bool) -> None:
-    page, _ = open_page(browser, write_page(tmp_path, [TrainLive()], theme=theme))
+def test_the_widget_follows_the_theme(chromium: Browser, tmp_path: Path, theme: str, dark: bool) -> None:
+    page, _ = open_page(chromium, write_page(tmp_path, [TrainLive()], theme=theme))
     is_dark = "document.querySelector('.ntk-widget').classList.contains('ntk-dark')"
     assert page.evaluate(is_dark) is dark
     page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", "light" if dark else "dark")

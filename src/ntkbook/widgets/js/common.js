@@ -528,13 +528,22 @@ class Frame {
     const full = document.fullscreenElement === this.root;
     const scale = full ? clamp(Math.min(window.innerWidth / 1000, window.innerHeight / 700), 1, 2.4) : 1;
     this.root.style.setProperty("--ntk-scale", scale);
-    let maxHeight = Infinity;
-    if (full) {
-      const rows = new Set(Array.from(this.panels.children, (child) => child.offsetTop)).size;
-      const others = this.root.scrollHeight - this.charts.reduce((sum, c) => Math.max(sum, c.svg.clientHeight), 0) * rows;
-      maxHeight = Math.max(150 * scale, (window.innerHeight - others) / rows);
-    }
+    const maxHeight = full ? Math.max(150 * scale, this.roomPerRow()) : Infinity;
     for (const chart of this.charts) chart.resize(chart.node.clientWidth || 320, scale, maxHeight);
+  }
+
+  /** On a full screen: the height left for the pictures of a row, when everything else has its place. */
+  roomPerRow() {
+    const rows = new Map();
+    for (const { node, svg } of this.charts) {
+      const row = Math.round(node.getBoundingClientRect().top);
+      rows.set(row, Math.max(rows.get(row) ?? 0, svg.clientHeight));
+    }
+    const pictures = [...rows.values()].reduce((sum, height) => sum + height, 0);
+    const { top } = this.root.getBoundingClientRect();
+    const bottom = this.live.previousElementSibling.getBoundingClientRect().bottom + this.root.scrollTop;
+    const margin = parseFloat(getComputedStyle(this.root).paddingBottom);
+    return (window.innerHeight - (bottom - top - pictures) - margin) / rows.size;
   }
 
   toggleFullScreen() {
