@@ -154,15 +154,15 @@ def mode_decay(times: Any, panels: Mapping[str, tuple[Any, Any]], modes: Sequenc
         Which components to draw, counted from 1.
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels) + 0.4, 3.4), sharey=True, squeeze=False)
-    for ax, (title, (exact, frozen)) in zip(axes[0], panels.items(), strict=True):
-        exact, frozen = np.abs(np.asarray(exact)), np.abs(np.asarray(frozen))
-        for k in modes:
-            ax.semilogy(times, exact[:, k - 1], color=COLOURS["exact"], label="exact" if k == modes[0] else None)
-            label = "frozen kernel" if k == modes[0] else None
-            ax.semilogy(times, frozen[:, k - 1], "--", color=COLOURS["frozen"], label=label)
-            ax.annotate(f"${k}$", (0, frozen[0, k - 1]), (-4, 0), textcoords="offset points", ha="right", va="center")
+    drawn = [k - 1 for k in modes]
+    for ax, (title, components) in zip(axes[0], panels.items(), strict=True):
+        exact, frozen = (np.abs(np.asarray(c))[:, drawn] for c in components)
+        solid = ax.semilogy(times, exact, color=COLOURS["exact"])
+        dashed = ax.semilogy(times, frozen, "--", color=COLOURS["frozen"])
+        for k, end in zip(modes, exact[-1], strict=True):
+            ax.annotate(f"${k}$", (times[-1], end), (5, 0), textcoords="offset points", va="center")
         ax.set(title=title, xlabel="time $t$")
-        ax.tick_params(axis="y", pad=12)
-    axes[0, 0].set_ylabel("component of the residual")
-    axes[0, -1].legend()
+    seen = np.concatenate([np.abs(np.asarray(exact))[:, drawn].ravel() for exact, _ in panels.values()])
+    axes[0, 0].set(ylabel="component of the residual", ylim=(seen.min() / 2, seen.max() * 2))
+    axes[0, 0].legend([solid[0], dashed[0]], ["exact", "frozen kernel"], loc="lower left")
     return figure
