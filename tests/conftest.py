@@ -32,11 +32,11 @@ def precision():
 @pytest.fixture(scope="module")
 def strict():
     """No implicit broadcast over ranks, no implicit promotion of dtypes; and quick compilation, which dominates."""
-    optimise = jax.config.jax_disable_most_optimizations
+    before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", True)
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         yield
-    jax.config.update("jax_disable_most_optimizations", optimise)
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,82 @@
+"""Figures are made, say what they should, and leave matplotlib as it was."""
+
+import io
+
+import numpy as np
+import pytest
+
+mpl = pytest.importorskip("matplotlib")
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
+
+from ntkbook import diagnostics, plots  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def leave_nothing_open():
+    with mpl.rc_context():
+        yield
+    plt.close("all")
+
+
+WIDTHS = np.array([16, 64, 256])
+
+
+def laws():
+    values = {r: np.outer([1.0, 2.0], WIDTHS ** -float(r // 2)) for r in (2, 3)}
+    fits = {r: diagnostics.fit_exponent(WIDTHS, v) for r, v in values.items()}
+    return plots.power_laws(WIDTHS, values, fits, {2: -1.0, 3: -1.0}, ylabel="size")
+
+
+def test_power_laws():
+    figure = laws()
+    (ax,) = figure.axes
+    assert ax.get_xscale() == ax.get_yscale() == "log"
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["$r=2$: slope -1.00", "predicted slopes", "$r=3$: slope -1.00"]
+    strong = [line for line in ax.lines if str(line.get_label()).startswith("$r=")]
+    assert [(line.get_color(), line.get_marker()) for line in strong] == [
+        (plots.COLOURS[r], plots.MARKERS[r]) for r in (2, 3)
+    ]
+    np.testing.assert_allclose(strong[0].get_ydata(), np.sqrt(2) / WIDTHS)
+    (guide, _) = [line for line in ax.lines if line.get_linestyle() == "--"]
+    np.testing.assert_allclose(np.diff(np.log(guide.get_ydata())) / np.diff(np.log(WIDTHS)), -1)
+
+
+def test_time_curves():
+    times = np.linspace(0, 1, 4)
+    figure = plots.time_curves(times, {"exact": (times**2, "exact"), "frozen": (np.ones((4, 2)), 2)}, ylabel="f")
+    lines = figure.axes[0].lines
+    assert [line.get_color() for line in lines] == [plots.COLOURS["exact"], plots.COLOURS[2], plots.COLOURS[2]]
+    assert len(figure.axes[0].get_legend().get_texts()) == 2
+    own, ax = plt.subplots()
+    assert plots.time_curves(times, {"f": (times + 1, "exact")}, ylabel="f", log=True, ax=ax) is own
+    assert ax.get_yscale() == "log"
+
+
+def test_heat_maps_share_one_scale():
+    figure = plots.heat_maps([np.eye(3), -2 * np.eye(3)], ["a", "b"], diverging=True)
+    limits = {ax.images[0].get_clim() for ax in figure.axes[:2]}
+    assert limits == {(-2.0, 2.0)}
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["a", "b"] and len(figure.axes) == 3
+    plain = plots.heat_maps([np.eye(3), 2 * np.eye(3)], ["a", "b"])
+    assert plain.axes[0].images[0].get_clim() == (0.0, 2.0)
+
+
+def test_figures_change_no_setting():
+    before = dict(mpl.rcParams)
+    laws()
+    plots.heat_maps([np.eye(2)], ["a"])
+    assert dict(mpl.rcParams) == before
+
+
+def test_pictures_are_reproducible_and_transparent():
+    plots.use_style()
+    files = []
+    for _ in range(2):
+        file = io.StringIO()
+        laws().savefig(file, format="svg", metadata={"Date": None})
+        files.append(file.getvalue())
+    assert files[0] == files[1] and "<svg" in files[0]
+    assert mpl.rcParams["figure.facecolor"] == "none"
