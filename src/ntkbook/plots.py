@@ -131,10 +131,9 @@ def heat_maps(matrices: Sequence[Any], titles: Sequence[str], *, diverging: bool
     matrices = [np.asarray(M) for M in matrices]
     top = max(np.abs(M).max() for M in matrices)
     low = -top if diverging else min(M.min() for M in matrices)
-    width = 2.2 * len(matrices) + 0.8
-    figure, axes = plt.subplots(1, len(matrices), figsize=(width, 2.5), squeeze=False)
+    figure, axes = plt.subplots(1, len(matrices), figsize=(1.6 * len(matrices) + 0.8, 2.0), squeeze=False)
     for ax, M, title in zip(axes[0], matrices, titles, strict=True):
-        image = ax.imshow(M, vmin=low, vmax=top, cmap="PuOr" if diverging else "cividis")
+        image = ax.imshow(M, vmin=low, vmax=top, cmap="PuOr_r" if diverging else "cividis")
         ax.set(title=title, xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
     figure.colorbar(image, ax=axes[0].tolist(), shrink=0.8)
