@@ -8,6 +8,7 @@ SHELL := /bin/bash
 BOOTSTRAP := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PYTHON := $(BIN)/python
+FAST := not slow and not site and not browser
 export JUPYTER_PLATFORM_DIRS := 1
 
 help: ## this list
@@ -54,15 +55,15 @@ check: setup ## lint, types, unit and doc tests: the fast part, for every commit
 	@echo "== types"
 	$(BIN)/mypy
 	@echo "== unit and doc tests, float64"
-	JAX_ENABLE_X64=1 $(BIN)/pytest -q -m "not slow and not site"
+	JAX_ENABLE_X64=1 $(BIN)/pytest -q -m "$(FAST)"
 
 test: browser check book ## every check
 	@echo "== unit and doc tests, float32"
-	JAX_ENABLE_X64=0 $(BIN)/pytest -q -m "not slow and not site"
+	JAX_ENABLE_X64=0 $(BIN)/pytest -q -m "$(FAST)"
 	@echo "== executed outputs against the expected ones"
 	$(PYTHON) tools/check_outputs.py
 	@echo "== site, notebooks, slow tests"
-	JAX_ENABLE_X64=1 $(BIN)/pytest -v -m "slow or site"
+	JAX_ENABLE_X64=1 $(BIN)/pytest -v -m "not ($(FAST))"
 
 bench: setup ## the benchmarks, as ratios measured in one run
 	$(PYTHON) tools/bench.py
