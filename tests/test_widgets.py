@@ -121,8 +121,10 @@ def test_sizes_at_start_are_the_largest_entries() -> None:
 def test_new_draws_come_from_python() -> None:
     widget = OrdersOfMagnitude([8, 16, 32, 64], table(), activations=["tanh"], orders=(2, 3))
     network = {"activation": "tanh", "depth": 1, "orders": [2]}
-    content, array = exchange(widget, {"type": "compute", **network, "first_seed": 3, "count": 2, "up_to": 8})
-    assert content == {"type": "result", "meta": {"widths": [8]}}
+    content, array = exchange(
+        widget, {"type": "compute", "id": "a", **network, "first_seed": 3, "count": 2, "up_to": 8}
+    )
+    assert content == {"type": "result", "id": "a", "meta": {"widths": [8]}}
     np.testing.assert_allclose(array, sizes_at_start(width=8, seeds=[3, 4], **network).ravel(), rtol=1e-6)
 
 

@@ -33,18 +33,18 @@ PAGE = """<!doctype html>
       window.module = await import(url);
       const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
       const state = {{ meta, data: new DataView(bytes.buffer) }};
-      const listeners = new Map();
+      const listeners = new Set();
       const model = {{
         ntkStatic: window.askPython === undefined,
         get: (key) => state[key],
         set() {{}},
         save_changes() {{}},
-        on: (event, callback) => listeners.set(event, callback),
-        off: (event) => listeners.delete(event),
+        on: (event, callback) => listeners.add(callback),
+        off: (event, callback) => listeners.delete(callback),
         send: async (request) => {{
           const {{ content, buffer }} = await window.askPython(request);
           const bytes = Uint8Array.from(atob(buffer), (c) => c.charCodeAt(0));
-          listeners.get("msg:custom")?.(content, [new DataView(bytes.buffer)]);
+          for (const listener of [...listeners]) listener(content, [new DataView(bytes.buffer)]);
         }},
       }};
       await window.module.default.render({{ model, el: document.body.appendChild(document.createElement("div")) }});

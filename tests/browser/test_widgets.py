@@ -89,6 +89,7 @@ def test_every_control_changes_the_picture(chromium: Browser, tmp_path: Path, na
 def test_a_slider_moves_by_keyboard_and_says_its_value(chromium: Browser, tmp_path: Path, name: str) -> None:
     page, errors = open_page(chromium, write_page(tmp_path, [make(name)]))
     slider = page.locator("input[type=range]").first
+    assert slider.get_attribute("data-lm-suppress-shortcuts")  # else JupyterLab takes the arrow keys
     before = slider.get_attribute("aria-valuetext"), page.locator("output").first.text_content()
     slider.focus()
     page.keyboard.press("ArrowRight")

@@ -57,9 +57,9 @@ class BookWidget(anywidget.AnyWidget):
             meta, array = self.answer(content)
         except Exception as error:  # the page shows the message; the log keeps the trace
             logging.getLogger(__name__).exception("a widget's request failed")
-            self.send({"type": "error", "message": str(error)})
+            self.send({"type": "error", "id": content.get("id"), "message": str(error)})
         else:
-            self.send({"type": "result", "meta": meta}, [as_bytes(array)])
+            self.send({"type": "result", "id": content.get("id"), "meta": meta}, [as_bytes(array)])
 
 
 def as_bytes(array: np.ndarray) -> bytes:

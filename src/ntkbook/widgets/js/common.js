@@ -282,7 +282,7 @@ class Chart {
     });
   }
 
-  remove(test) {
+  remove(test = () => true) {
     for (const [key, mark] of this.marks) {
       if (!test(key)) continue;
       mark.node.remove();
@@ -563,6 +563,7 @@ class Frame {
 
   /** Send a request to the kernel; the promise gives { content, buffers } or fails with what Python said. */
   ask(request) {
+    const id = Math.random().toString(36).slice(2); // several requests, of several views, may be on their way
     return new Promise((resolve, reject) => {
       const finish = (settle, value) => {
         clearTimeout(timer);
@@ -570,12 +571,13 @@ class Frame {
         settle(value);
       };
       const receive = (content, buffers) => {
+        if (content.id !== id) return;
         if (content.type === "error") finish(reject, new Error(content.message));
-        if (content.type === "result") finish(resolve, { content, buffers });
+        else finish(resolve, { content, buffers });
       };
-      const timer = setTimeout(() => finish(reject, new Error("no kernel answers")), 120000);
+      const timer = setTimeout(() => finish(reject, new Error("no kernel answers")), 300000);
       this.model.on("msg:custom", receive);
-      this.model.send({ type: "compute", ...request });
+      this.model.send({ type: "compute", id, ...request });
     });
   }
 
@@ -604,6 +606,10 @@ class Frame {
   ready() {
     this.layout();
     this.updateLink();
+    // In JupyterLab the arrow keys would otherwise move through the notebook.
+    for (const node of this.root.querySelectorAll("a, button, input, select, summary")) {
+      node.setAttribute("data-lm-suppress-shortcuts", "true");
+    }
     const observer = new ResizeObserver(() => {
       this.layout();
       this.matchTheme();

@@ -166,28 +166,30 @@ function buildHierarchy(frame) {
   // Python
 
   let seed = 0;
+  const asked = new Set(); // widths that Python is computing
 
-  async function fetchRun(width) {
-    frame.summarise(`Python computes width ${width} \u2026`);
-    const { buffers } = await frame.ask({ width, seed });
-    runs.set(width, new TrainingRun(floats(buffers[0]), times, n));
-  }
-
-  async function show(width, again = false) {
+  /** Show a width that only Python has; the pictures are empty until it answers. */
+  async function showFromPython(width, patience) {
+    for (const chart of [rate, parts, gap, size]) chart.remove();
+    frame.summarise(`Python computes width ${width} \u2026`, { aloud: true });
+    await new Promise((wait) => setTimeout(wait, patience));
+    if (width !== state.width || asked.has(width)) return; // the slider was only passing by
+    asked.add(width);
     try {
-      if (again || !runs.has(width)) await fetchRun(width);
-      if (width !== state.width) return; // the reader has moved on
-      run = runs.get(width);
-      draw(true);
+      const { buffers } = await frame.ask({ width, seed });
+      runs.set(width, new TrainingRun(floats(buffers[0]), times, n));
+      asked.delete(width);
+      if (width === state.width) frame.changed();
     } catch (error) {
-      frame.summarise(`Python could not compute this: ${error.message}`, { aloud: true });
+      asked.delete(width);
+      if (width === state.width) frame.summarise(`Python could not compute this: ${error.message}`, { aloud: true });
     }
   }
 
   if (hasKernel(model)) {
     frame.button("New weights from Python", () => {
       seed += 1;
-      show(state.width, true);
+      showFromPython(state.width, 0);
     });
   }
 
@@ -198,7 +200,7 @@ function buildHierarchy(frame) {
       run = runs.get(state.width);
       draw(true);
     } else {
-      show(state.width);
+      showFromPython(state.width, 400);
     }
   };
 

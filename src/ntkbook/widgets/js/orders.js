@@ -92,7 +92,7 @@ function buildOrders(frame) {
     const first = Math.min(widths.indexOf(state.fit_from), widths.length - 2);
     const fitted = widths.slice(Math.max(0, first));
     const ends = [chart.axes.x.min, chart.axes.x.max];
-    chart.remove(() => true);
+    chart.remove();
     chart.cursor("fit from", fitted[0] / 1.08, { dash: "1 3" });
     const rows = shown.map((r) => {
       const law = fitPowerLaw(fitted, values[r].map((row) => row.slice(-fitted.length)));
