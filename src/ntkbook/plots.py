@@ -152,7 +152,7 @@ def mode_decay(times: Any, panels: Mapping[str, tuple[Any, Any]], modes: Sequenc
     modes
         Which components to draw, counted from 1.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels) + 0.4, 3.4), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.0 * len(panels) + 0.4, 3.2), sharey=True, squeeze=False)
     drawn = [k - 1 for k in modes]
     for ax, (title, components) in zip(axes[0], panels.items(), strict=True):
         exact, frozen = (np.abs(np.asarray(c))[:, drawn] for c in components)
