@@ -9,6 +9,7 @@ BOOTSTRAP := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PYTHON := $(BIN)/python
 FAST := not slow and not site and not browser
+PARALLEL := -n auto --dist worksteal
 export JUPYTER_PLATFORM_DIRS := 1
 
 help: ## this list
@@ -55,11 +56,11 @@ check: setup ## lint, types, unit and doc tests: the fast part, for every commit
 	@echo "== types"
 	$(BIN)/mypy
 	@echo "== unit and doc tests, float64"
-	JAX_ENABLE_X64=1 $(BIN)/pytest -q -m "$(FAST)"
+	JAX_ENABLE_X64=1 $(BIN)/pytest -q $(PARALLEL) -m "$(FAST)"
 
 test: browser check book ## every check
 	@echo "== unit and doc tests, float32"
-	JAX_ENABLE_X64=0 $(BIN)/pytest -q -m "$(FAST)"
+	JAX_ENABLE_X64=0 $(BIN)/pytest -q $(PARALLEL) -m "$(FAST)"
 	@echo "== executed outputs against the expected ones"
 	$(PYTHON) tools/check_outputs.py
 	@echo "== site, notebooks, slow tests"

@@ -30,7 +30,9 @@ def entry_for(record: Record, old: dict[str, Any] | None) -> dict[str, Any]:
     elif old is not None and old["tolerance"] is not None:
         tolerance = old["tolerance"]
     else:
-        tolerance = float(f"{max(RELATIVE_TOLERANCE * abs(value), SMALLEST_TOLERANCE):.1g}")
+        # an exponent near zero is compared on the scale of exponents
+        size = max(abs(value), 1.0) if record.fields.get("kind") == "exponent" else abs(value)
+        tolerance = float(f"{max(RELATIVE_TOLERANCE * size, SMALLEST_TOLERANCE):.1g}")
     return {"chapter": record.chapter, "type": record.type, "value": value, "tolerance": tolerance}
 
 
