@@ -117,13 +117,17 @@ def print_times(app: Sphinx, exception: Exception | None) -> None:
         return
     print(f"\n{'chapter':28}{'executed in':>12}{'page, compressed':>18}")
     compressed: dict[Path, int] = {}
+    seconds: dict[str, float] = {}
     for document in documents(Path(app.srcdir)):
         execution = app.env.nb_metadata[document].get("exec_data") if hasattr(app.env, "nb_metadata") else None
-        seconds = f"{execution['runtime']:.1f} s" if execution and execution.get("runtime") else "-"
+        if execution and execution.get("runtime"):
+            seconds[document] = execution["runtime"]
+        spent = f"{seconds[document]:.1f} s" if document in seconds else "-"
         page = Path(app.outdir) / f"{document}.html"
-        print(f"{document:28}{seconds:>12}{page_weight(page, compressed) / 1e6:>15.2f} MB")
+        print(f"{document:28}{spent:>12}{page_weight(page, compressed) / 1e6:>15.2f} MB")
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
     print(f"largest kernel of this run: {memory:.2f} GB\n", flush=True)
+    (Path(app.outdir).parent / "times.json").write_text(json.dumps({"seconds": seconds, "gigabytes": memory}) + "\n")
 
 
 # -- claims --------------------------------------------------------------------------------------------------

@@ -8,8 +8,10 @@ from typing import Any
 
 __all__ = ["FOLDER", "load"]
 
-#: Where they lie in a copy of the repository, from which the package is installed in place.
-FOLDER = Path(__file__).resolve().parents[2] / "book" / "results"
+_INSTALLED = Path(__file__).parent / "_results"
+
+#: Where they lie: a built package carries them; one installed in place reads those of the repository.
+FOLDER = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).resolve().parents[2] / "book" / "results"
 
 
 def load(name: str) -> dict[str, Any]:
@@ -18,7 +20,7 @@ def load(name: str) -> dict[str, Any]:
     Raises
     ------
     FileNotFoundError
-        If there is no such result, or the package was installed without its repository.
+        If there is no such result.
 
     Examples
     --------
@@ -29,7 +31,7 @@ def load(name: str) -> dict[str, Any]:
     path = FOLDER / f"{name}.json"
     if not path.is_file():
         raise FileNotFoundError(
-            f"no result named {name!r} in {FOLDER}. Results come with the repository: clone it and install with "
-            "pip install -e '.[book]'."
+            f"no result named {name!r}; there are {sorted(path.stem for path in FOLDER.glob('*.json'))}. "
+            "Install the version of the package that belongs to the chapter."
         )
     return json.loads(path.read_text(encoding="utf-8"))

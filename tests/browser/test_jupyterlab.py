@@ -68,11 +68,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory, site: Path) -> Iterator[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_notebook_is_alive_with_a_kernel(chromium: Browser, lab: str, name: str) -> None:
     page = chromium.new_page(viewport={"width": 1400, "height": 1600}, reduced_motion="reduce")
+    page.set_default_timeout(180_000)  # JupyterLab is busy for long while it lays out a whole chapter
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{lab}/lab/tree/{name}.ipynb")
-    page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell", timeout=120_000)
-    page.wait_for_function("window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel", timeout=60_000)
+    page.goto(f"{lab}/lab/workspaces/{name}/tree/{name}.ipynb")  # one of its own: no tabs of another notebook
+    page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell")
+    page.wait_for_function("window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel")
     assert page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
     wrong = page.locator(
         '.jp-OutputArea-output[data-mime-type*="error"], .jp-OutputArea-output[data-mime-type*="stderr"]'
@@ -86,7 +87,6 @@ def test_notebook_is_alive_with_a_kernel(chromium: Browser, lab: str, name: str)
             return states.length >= views && states.every((state) => state === "ready" || state === "error");
         }""",
         arg=views,
-        timeout=60_000,
     )
     for root in page.locator("[data-ntk-widget]").all():
         assert root.get_attribute("data-ntk-state") == "ready"
