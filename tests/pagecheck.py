@@ -213,7 +213,7 @@ def at_rest(root: Locator) -> str | None:
 
 
 def changes(root: Locator, before: str) -> bool:
-    for _ in range(50):
+    for _ in range(450):  # new data from a kernel take their time
         if root.evaluate(MARKS) != before:
             return True
         root.page.wait_for_timeout(200)
