@@ -12,8 +12,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import myst_nb.core.execute
 import yaml
 from docutils import nodes
+from myst_nb.core.execute.cache import NotebookClientCache
 from notebooks import Book
 from records import Record, documents, executed_records
 from sphinx.application import Sphinx
@@ -58,6 +60,7 @@ def configure(app: Sphinx, config: Config) -> None:
                 shutil.rmtree(other)
         config.nb_execution_mode = "cache"
         config.nb_execution_cache_path = str(cache)
+        myst_nb.core.execute.NotebookClientCache = CachedClient
 
     # Kernels run with a profile of the book's own: nothing of the user's, and only errors in the log.
     profile = Path(app.outdir).parent / "ipython" / "profile_default"
@@ -69,6 +72,18 @@ def configure(app: Sphinx, config: Config) -> None:
     for listeners in app.events.listeners.values():
         listeners[:] = [entry for entry in listeners if not entry.handler.__module__.startswith("sphinx_thebe")]
     app.registry.css_files[:] = [entry for entry in app.registry.css_files if entry[0] != "sphinx-thebe.css"]
+
+
+class CachedClient(NotebookClientCache):
+    """myst-nb's client with a cache, except that outputs from the cache reach the written notebook too.
+
+    myst-nb puts them into a copy and then writes the notebook that it was given, without outputs: all claims are gone.
+    """
+
+    def start_client(self) -> None:
+        given = self.notebook
+        super().start_client()
+        given.cells, given.metadata = self.notebook.cells, self.notebook.metadata
 
 
 # -- progress ------------------------------------------------------------------------------------------------

@@ -43,6 +43,19 @@ def test_sample_book_builds(tmp_path: Path) -> None:
     assert (html / "notebooks" / "first.ipynb").exists() and (html / "claims.json").exists()
 
 
+def test_outputs_from_the_cache_are_those_of_the_execution(tmp_path: Path) -> None:
+    folder = samplebook.make(tmp_path / "book")
+    claims = folder / "_build" / "html" / "claims.json"
+    assert samplebook.build(folder, ci=False).returncode == 0
+    executed = claims.read_text()
+    assert "measured" in executed
+    source = folder / "book" / "first.md"
+    source.write_text(source.read_text() + "\nOne more word.\n")
+    run = samplebook.build(folder, ci=False)
+    assert run.returncode == 0, run.stderr
+    assert "book/first ..." in run.stdout and claims.read_text() == executed
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
