@@ -10,6 +10,7 @@ import pytest
 from closeness import assert_close
 
 import ntkbook
+from ntkbook import kernels
 
 pytestmark = pytest.mark.usefixtures("strict")
 
@@ -160,6 +161,43 @@ def test_jit_and_vmap_over_parameters_and_points(small):
     params = jax.tree.map(lambda leaf: jnp.stack([leaf, -leaf]), small.params)
     both = jax.vmap(K3, in_axes=(0, None))(params, small.x)
     assert_close(both[0], expected)
+
+
+@pytest.mark.parametrize("directions", [1, 2, 5, 8])
+def test_blocks_of_the_later_slots_change_nothing(directions):
+    net = ntkbook.mlp(width=6, depth=2)
+    params = net.init(jax.random.key(0), 3)
+    x = ntkbook.data.sphere_points(jax.random.key(1), 4, 3)
+    x_test = ntkbook.data.sphere_points(jax.random.key(2), 2, 3)
+    for implementation in ("structured", "autodiff"):
+        whole = ntkbook.empirical_kernel(net, params, x, 4, x_test, implementation=implementation)
+        blocks = kernels._compute_kernel(net, params, x, x_test, 4, implementation, directions)
+        assert_close(blocks, whole)
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "n", "order"), [(2, 256, 16, 4), (1, 256, 24, 4), (3, 128, 64, 3), (2, 64, 6, 5)]
+)
+def test_memory_stays_below_its_limit(depth, width, n, order):
+    net = ntkbook.mlp(width=width, depth=depth)
+    params = net.init(jax.random.key(0), 3)
+    x = jax.random.normal(jax.random.key(1), (n, 3))
+
+    def used(limit):
+        def compute(params, x):
+            return ntkbook.empirical_kernel(net, params, x, order, memory_limit=limit)
+
+        return jax.jit(compute).lower(params, x).compile().memory_analysis().temp_size_in_bytes
+
+    unlimited = used(None)
+    for limit in (unlimited / 2, unlimited):
+        assert used(limit) <= limit
+    assert used(unlimited / 2) < unlimited
+
+
+def test_memory_that_does_not_suffice_is_refused(small):
+    with pytest.raises(ValueError, match="memory_limit must be at least"):
+        ntkbook.kernel_hierarchy(small.net, small.params, small.x, max_order=4, memory_limit=10.0)
 
 
 def test_derivative_of_the_ntk_is_the_same_both_ways(small):

@@ -91,6 +91,21 @@ def floor_rows() -> list[Row]:
     return rows
 
 
+def memory_rows() -> list[Row]:
+    """Working memory, the result apart, as the compiled computation reports it."""
+    net, params, x = setting(n=32, width=1024, depth=2)
+    rows = []
+    for limit in (None, 100e6):
+        compute = jax.jit(lambda p, x: ntkbook.empirical_kernel(net, p, x, order=4, memory_limit=limit))  # noqa: B023
+        analysis: Any = compute.lower(params, x).compile().memory_analysis()
+        used = analysis.temp_size_in_bytes / 1e6
+        asked = "no limit" if limit is None else f"limit of {limit / 1e6:.0f} MB"
+        rows.append(
+            Row(f"K^(4), H=2, m=1024, n=32, {asked}: memory", used, "MB", "" if limit is None else "at most 100")
+        )
+    return rows
+
+
 def import_rows() -> list[Row]:
     """What `import ntkbook` adds to `import jax`, in fresh processes."""
 
@@ -221,7 +236,7 @@ def chapter_rows() -> list[Row]:
 def main() -> None:
     ntkbook.enable_float64()
     rows: list[Row] = []
-    for part in (ntk_rows, floor_rows, import_rows, browser_rows, chapter_rows):
+    for part in (ntk_rows, floor_rows, memory_rows, import_rows, browser_rows, chapter_rows):
         print(f"measuring: {part.__doc__}", file=sys.stderr)
         rows += part()
     for row in rows:

@@ -210,30 +210,52 @@ def _inner_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _kernel(gradients: _Gradients, state: Any, first: Array | None, x: Array, order: int) -> Array:
-    """K^(order) at a state: the first slot runs over `first` (over x where None), all others over x."""
-    of_x = gradients.at(state, x)
-    if order == 2:
-        return gradients.inner(of_x if first is None else gradients.at(state, first), of_x)
+def _kernel(gradients: _Gradients, state: Any, first: Array, x: Array, later: tuple[Array, ...]) -> Array:
+    """K^(r) at a state. Its slots run over the points `first`, `x`, and one family of `later` for each of 3, ..., r."""
+    if not later:
+        return gradients.inner(gradients.at(state, first), gradients.at(state, x))
 
     def slope_along(gradient: Any) -> Array:
         zero = jnp.zeros((), x.dtype)
-        moved = lambda s: _kernel(gradients, gradients.move(state, s, gradient), first, x, order - 1)  # noqa: E731
+        moved = lambda s: _kernel(gradients, gradients.move(state, s, gradient), first, x, later[:-1])  # noqa: E731
         return jax.jvp(moved, (zero,), (jnp.ones_like(zero),))[1]
 
-    return jax.vmap(slope_along, out_axes=-1)(of_x)
+    return jax.vmap(slope_along, out_axes=-1)(gradients.at(state, later[-1]))
+
+
+def _kernel_in_blocks(
+    gradients: _Gradients, first: Array, x: Array, order: int, directions: int, later: tuple[Array, ...] = ()
+) -> Array:
+    """K^(order) with at most so many combinations of the slots 3, ..., r at once; `later`: the slots chosen so far."""
+    slot, n = order - len(later), len(x)
+    if slot == 2:
+        return _kernel(gradients, gradients.start(), first, x, later)
+    inside = lambda points: _kernel_in_blocks(gradients, first, x, order, directions, (points, *later))  # noqa: E731
+    size = max(1, directions // n ** (slot - 3))  # the earlier slots are taken whole as long as they fit
+    if size >= n:
+        return inside(x)
+    blocks = jnp.concatenate([x, x[: -n % size]]).reshape(-1, size, x.shape[1])
+    K = jnp.moveaxis(jax.lax.map(inside, blocks), 0, slot - 1)
+    K = K.reshape(*K.shape[: slot - 1], -1, *K.shape[slot + 1 :])
+    return jax.lax.slice_in_dim(K, 0, n, axis=slot - 1)
 
 
 def _representation(net: Network, params: Any, implementation: Implementation) -> _Gradients:
     return _MLPGradients(net, params) if implementation == "structured" else _TreeGradients(net, params)  # type: ignore
 
 
-@partial(jax.jit, static_argnames=("net", "order", "implementation"))
+@partial(jax.jit, static_argnames=("net", "order", "implementation", "directions"))
 def _compute_kernel(
-    net: Network, params: Any, x: Array, x_test: Array | None, order: int, implementation: Implementation
+    net: Network,
+    params: Any,
+    x: Array,
+    x_test: Array | None,
+    order: int,
+    implementation: Implementation,
+    directions: int,
 ) -> Array:
     gradients = _representation(net, params, implementation)
-    return _kernel(gradients, gradients.start(), x_test, x, order)
+    return _kernel_in_blocks(gradients, x if x_test is None else x_test, x, order, directions)
 
 
 @partial(jax.jit, static_argnames=("net",))
@@ -246,6 +268,37 @@ def _compute_layer_kernels(net: MLP, params: MLPParams, x: Array) -> Array:
     gradients = _MLPGradients(net, params)
     g = gradients.at(gradients.start(), x)
     return jnp.stack(gradients.inner_by_layer(g, g))
+
+
+def _directions(
+    net: Network,
+    params: Any,
+    x: Array,
+    x_test: Array | None,
+    order: int,
+    implementation: Implementation,
+    memory_limit: float | None,
+) -> int:
+    """How many combinations of the slots 3, ..., r to compute at once: all, or as many as fit into the memory."""
+    n, k = len(x), 0 if x_test is None else len(x_test)
+    if memory_limit is None or order == 2:
+        return n ** (order - 2)
+    limit = _checks.positive(memory_limit, "memory_limit")
+    if implementation == "structured":
+        numbers = 2 * net.depth * net.width  # type: ignore[attr-defined]
+    else:
+        numbers = sum(leaf.size for leaf in jax.tree.leaves(params))
+    gradients = (n + k) * numbers * x.dtype.itemsize
+    result = (k or n) * n ** (order - 1) * x.dtype.itemsize
+    # An upper bound of what XLA was seen to ask for, in gradients of all points: 2^(r-4) (12 + 9 directions).
+    fitting = int(((limit - result) / (2.0 ** (order - 4) * gradients) - 12) / 9)
+    if fitting < 1:
+        needed = result + 2.0 ** (order - 4) * gradients * 21
+        raise ValueError(
+            f"memory_limit must be at least {needed:.3g} bytes for K^({order}) at {n} points, got {limit:.3g}. "
+            "Raise it, or take fewer points in the first slot at a time: they are x_test."
+        )
+    return min(fitting, n ** (order - 2))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -396,6 +449,7 @@ def empirical_kernel(
     x_test: Array | None = None,
     *,
     implementation: Implementation | None = None,
+    memory_limit: float | None = None,
 ) -> Array:
     r"""The kernel :math:`K^{(r)}` of the neural tangent hierarchy, (1.7) and (2.2), of any order r.
 
@@ -418,6 +472,10 @@ def empirical_kernel(
         Test points, shape (k, d). They run through the first slot, the points x through all others, as in (2.11).
     implementation
         "structured" (rank-one gradients, for an `mlp`) or "autodiff" (any network). By default the first possible.
+    memory_limit
+        Bytes of working memory, the result apart, that are not to be exceeded: the slots from 3 on are then taken in
+        blocks, one after the other. By default everything is computed at once. Low limits cost up to about 2^(r-3)
+        times the time.
 
     Returns
     -------
@@ -428,7 +486,8 @@ def empirical_kernel(
     Raises
     ------
     ValueError, TypeError
-        Before any computation, if shapes, dtypes, the order or the network are not as above.
+        Before any computation, if shapes, dtypes, the order or the network are not as above, or the memory does not
+        suffice for a single direction.
 
     Notes
     -----
@@ -449,7 +508,9 @@ def empirical_kernel(
     """
     order = _checks.integer(order, "order", at_least=2)
     x, x_test = check_network(net, params, x, x_test)
-    return _compute_kernel(net, params, x, x_test, order, _choose(net, implementation))
+    implementation = _choose(net, implementation)
+    directions = _directions(net, params, x, x_test, order, implementation, memory_limit)
+    return _compute_kernel(net, params, x, x_test, order, implementation, directions)
 
 
 def kernel_hierarchy(
@@ -460,6 +521,7 @@ def kernel_hierarchy(
     x_test: Array | None = None,
     *,
     implementation: Implementation | None = None,
+    memory_limit: float | None = None,
 ) -> KernelHierarchy:
     r"""The outputs and all kernels :math:`K^{(2)}, \ldots, K^{(p)}` at given parameters: the start of (2.7) and (2.11).
 
@@ -498,7 +560,9 @@ def kernel_hierarchy(
     implementation = _choose(net, implementation)
 
     def kernels(first: Array | None) -> dict[int, Array]:
-        return {r: _compute_kernel(net, params, x, first, r, implementation) for r in range(2, max_order + 1)}
+        orders = range(2, max_order + 1)
+        at_once = {r: _directions(net, params, x, first, r, implementation, memory_limit) for r in orders}
+        return {r: _compute_kernel(net, params, x, first, r, implementation, d) for r, d in at_once.items()}
 
     return KernelHierarchy(
         outputs=_compute_outputs(net, params, x),
