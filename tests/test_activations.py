@@ -37,6 +37,19 @@ def test_values_derivatives_and_declared_properties(name):
     assert sigma.smooth == (name != "relu")
 
 
+def test_higher_derivatives():
+    z = jnp.asarray([*Z, 0.0], jnp.result_type(float))
+    t, s = np.tanh(np.asarray(z, float)), scipy.special.expit(np.asarray(z, float))
+    polynomials = (1, -2 * t, 6 * t**2 - 2, 16 * t - 24 * t**3)
+    for computed, expected in zip(
+        ntkbook.tanh.derivatives(z, 4), (t, *(p * (1 - t**2) for p in polynomials)), strict=True
+    ):
+        assert_close(computed, expected)
+    expected = (np.logaddexp(0, z), s, s * (1 - s), s * (1 - s) * (1 - 2 * s), s * (1 - s) * (1 - 6 * s + 6 * s**2))
+    for computed, value in zip(ntkbook.softplus.derivatives(z, 4), expected, strict=True):
+        assert_close(computed, value)
+
+
 def test_sharp_softplus_tends_to_relu():
     z = jnp.asarray(Z, jnp.result_type(float))
     distances = [float(jnp.abs(ntkbook.Softplus(sharpness=s)(z) - ntkbook.relu(z)).max()) for s in (1.0, 10.0, 100.0)]

@@ -16,7 +16,7 @@ LAYERS = [
     {"activations", "data", "results"},
     {"networks"},
     {"kernels"},
-    {"limits", "dynamics", "diagnostics"},
+    {"limits", "terms", "dynamics", "diagnostics"},
     {"claims", "plots"},
     {""},
     {"widgets._base"},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import jax
 
-from ntkbook import data, diagnostics
+from ntkbook import data, diagnostics, terms
 from ntkbook.activations import Activation, Softplus, erf, identity, relu, sigmoid, softplus, tanh
 from ntkbook.dynamics import (
     FlowError,
@@ -50,6 +50,7 @@ __all__ = [
     "sigmoid",
     "softplus",
     "tanh",
+    "terms",
     "truncated_flow",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -68,6 +69,23 @@ class Activation:
     def with_derivative(self, z: Array) -> tuple[Array, Array]:
         """sigma(z) and sigma'(z), entry by entry, in one pass."""
         return jax.jvp(self.function, (z,), (jnp.ones_like(z),))
+
+    def derivatives(self, z: Array, order: int) -> tuple[Array, ...]:
+        """sigma(z), sigma'(z), ... up to the derivative of that order, entry by entry."""
+        return _derivatives(self.function, z, order)
+
+
+@partial(jax.jit, static_argnums=(0, 2))
+def _derivatives(function: Callable[[Array], Array], z: Array, order: int) -> tuple[Array, ...]:
+    values = [function(z)]
+    for _ in range(order):
+        function = _derivative(function)
+        values.append(function(z))
+    return tuple(values)
+
+
+def _derivative(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    return lambda z: jax.jvp(function, (z,), (jnp.ones_like(z),))[1]
 
 
 @dataclass(frozen=True)
