@@ -15,6 +15,7 @@ LAYERS = [
     {"_checks"},
     {"activations", "data", "results"},
     {"networks"},
+    {"architectures"},
     {"kernels"},
     {"limits", "terms", "dynamics", "diagnostics"},
     {"claims", "plots"},

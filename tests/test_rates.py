@@ -18,11 +18,15 @@ def double():
         pytest.skip("differences of kernels are measured in float64")
 
 
-def exponent(measure, widths):
+def two_layers(width):
+    return ntkbook.mlp(width=width, depth=2)
+
+
+def exponent(measure, widths, make=two_layers):
     """The fitted exponent of measure(net, params) over seeds and widths."""
 
     def row(m):
-        net = ntkbook.mlp(width=m, depth=2)
+        net = make(m)
         return [measure(net, net.init(jax.random.key(seed), 4)) for seed in range(SEEDS)]
 
     return ntkbook.diagnostics.fit_exponent(widths, np.array([row(m) for m in widths]).T)
@@ -37,6 +41,21 @@ def test_sizes_at_the_start(order, predicted):
     # (2.3): max |K^(r)| ~ m^0, m^-1, m^-1 for r = 2, 3, 4.
     fit = exponent(
         lambda net, params: jnp.abs(ntkbook.empirical_kernel(net, params, X, order=order)).max(), (128, 256, 512, 1024)
+    )
+    assert fit.slope == pytest.approx(predicted, abs=0.2)
+
+
+@pytest.mark.parametrize("name", ["resnet", "conv"])
+@pytest.mark.parametrize(("order", "predicted"), [(2, 0.0), (3, -1.0), (4, -1.0)])
+def test_sizes_at_the_start_of_other_networks(name, order, predicted):
+    make = {
+        "resnet": lambda m: ntkbook.resnet(width=m, depth=2),
+        "conv": lambda m: ntkbook.conv(width=m, image_shape=(4,), depth=2, filter_size=2),
+    }[name]
+    fit = exponent(
+        lambda net, params: jnp.abs(ntkbook.empirical_kernel(net, params, X[:2], order=order)).max(),
+        (64, 128, 256, 512),
+        make,
     )
     assert fit.slope == pytest.approx(predicted, abs=0.2)
 

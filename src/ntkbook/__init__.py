@@ -10,6 +10,7 @@ import jax
 
 from ntkbook import data, diagnostics, terms
 from ntkbook.activations import Activation, Softplus, erf, identity, relu, sigmoid, softplus, tanh
+from ntkbook.architectures import Conv, ConvParams, ResNet, conv, resnet
 from ntkbook.dynamics import (
     FlowError,
     Result,
@@ -26,12 +27,16 @@ from ntkbook.networks import MLP, MLPParams, mlp
 __all__ = [
     "MLP",
     "Activation",
+    "Conv",
+    "ConvParams",
     "FlowError",
     "KernelHierarchy",
     "MLPParams",
+    "ResNet",
     "Result",
     "Softplus",
     "Trajectory",
+    "conv",
     "data",
     "diagnostics",
     "empirical_kernel",
@@ -47,6 +52,7 @@ __all__ = [
     "limit_kernel",
     "mlp",
     "relu",
+    "resnet",
     "sigmoid",
     "softplus",
     "tanh",

@@ -106,13 +106,34 @@ def positive(value: Any, name: str) -> Any:
     """`value` as a positive, finite Python float; a tracer as it is."""
     if is_traced(value):
         return value
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be a number, got {value!r}. Pass a Python float.") from error
+    number = _float(value, name)
     if not (np.isfinite(number) and number > 0):
         raise ValueError(f"{name} must be positive and finite, got {number}. Pass a number above 0.")
     return number
+
+
+def not_negative(value: Any, name: str) -> Any:
+    """`value` as a finite Python float that is at least 0; a tracer as it is."""
+    if is_traced(value):
+        return value
+    number = _float(value, name)
+    if not (np.isfinite(number) and number >= 0):
+        raise ValueError(f"{name} must be finite and not negative, got {number}. Pass 0 or more.")
+    return number
+
+
+def one_of(value: Any, name: str, choices: tuple[str, ...]) -> Any:
+    """`value`, which must be one of these words."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}. Pass one of these words.")
+    return value
+
+
+def _float(value: Any, name: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be a number, got {value!r}. Pass a Python float.") from error
 
 
 def increasing_times(value: Any) -> Array:

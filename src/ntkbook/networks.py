@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -74,10 +74,9 @@ class MLP:
         """
         key = _checks.prng_key(key)
         d, m = _checks.integer(input_dim, "input_dim", at_least=1), self.width
-        *w_keys, a_key = jax.random.split(key, self.depth + 1)
-        shapes = [(m, d)] + [(m, m)] * (self.depth - 1)
-        weights = tuple(self.w_std * jax.random.normal(k, shape) for k, shape in zip(w_keys, shapes, strict=True))
-        return MLPParams(weights, self.a_std * jax.random.normal(a_key, (m,)))
+        *shapes, readout_shape = layer_shapes(d, m, self.depth)
+        weights, readout = draw(key, shapes, readout_shape, w_std=self.w_std, a_std=self.a_std)
+        return MLPParams(weights, readout)
 
     def __call__(self, params: MLPParams, x: Array) -> Array:
         """f(x, theta): x of shape (n, d) gives (n,); one point (d,) gives a scalar.
@@ -143,21 +142,40 @@ def mlp(
     )
 
 
+def layer_shapes(input_dim: int, width: int, depth: int) -> list[tuple[int, ...]]:
+    """The shapes of W^(1), ..., W^(H) and of the readout."""
+    return [(width, input_dim)] + [(width, width)] * (depth - 1) + [(width,)]
+
+
+def draw(
+    key: Array, shapes: list[tuple[int, ...]], readout_shape: tuple[int, ...], *, w_std: float, a_std: float
+) -> tuple[tuple[Array, ...], Array]:
+    """Independent Gaussian weights of these shapes, and a readout."""
+    *w_keys, a_key = jax.random.split(key, len(shapes) + 1)
+    weights = tuple(w_std * jax.random.normal(k, shape) for k, shape in zip(w_keys, shapes, strict=True))
+    return weights, a_std * jax.random.normal(a_key, readout_shape)
+
+
 def check_params(net: MLP, params: MLPParams, x: Array) -> None:
     """Refuse parameters whose structure, shapes or dtype do not fit the network and the points."""
-    if not isinstance(params, MLPParams):
+    d = x.shape[-1]
+    where = f"width {net.width}, depth {net.depth} and points with {d} coordinates"
+    check_leaves(params, MLPParams, layer_shapes(d, net.width, net.depth), x, of="an mlp", where=where)
+
+
+def check_leaves(params: Any, kind: type, shapes: list[tuple[int, ...]], x: Array, *, of: str, where: str) -> None:
+    """Refuse parameters that are not of this kind, or whose leaves have other shapes or another dtype than x."""
+    if not isinstance(params, kind):
         raise TypeError(
-            f"params of an mlp must be ntkbook.MLPParams(weights=(W1, ..., WH), readout=a), got "
-            f"{type(params).__name__}. Draw them with net.init(key, input_dim) or build an MLPParams."
+            f"params of {of} must be ntkbook.{kind.__name__}(weights=(W1, ..., WH), readout=a), got "
+            f"{type(params).__name__}. Draw them with net.init(key, input_dim) or build them by hand."
         )
     for leaf in jax.tree.leaves(params):
         _checks.refuse_silent_downcast(leaf, "params")
-    m, d = net.width, x.shape[-1]
-    wanted = [(m, d)] + [(m, m)] * (net.depth - 1) + [(m,)]
     received = [jnp.shape(leaf) for leaf in jax.tree.leaves(params)]
-    if received != wanted:
+    if received != shapes:
         raise ValueError(
-            f"params must have shapes {wanted} for width {m}, depth {net.depth} and points with {d} coordinates, got "
-            f"{received}. Draw them with net.init(key, input_dim={d})."
+            f"params must have shapes {shapes} for {where}, got {received}. "
+            f"Draw them with net.init(key, input_dim={x.shape[-1]})."
         )
     _checks.same_dtype(params=params, x=x)
