@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from bs4 import BeautifulSoup
 from notebooks import Book
+from ntk_api import entries, is_constant, look_up, public_modules
 from records import ROOT, documents, executed_records, expected_values
 
 pytestmark = pytest.mark.site
@@ -94,6 +95,16 @@ def test_claims_page_shows_them_all() -> None:
     rows = parsed(SITE / "book/claims.html").select("table.ntk-claims tbody tr")
     shown = [row.td.get_text().replace("\u2019", "'") for row in rows]
     assert shown == [claim["statement"] for claim in claims]
+
+
+def test_reference_has_every_public_name() -> None:
+    soup = parsed(SITE / "book/api.html")
+    names = [name for module in public_modules() for name in entries(module)]
+    contents = [link["href"] for link in soup.select(".ntk-api-contents dd a")]
+    assert sorted(contents) == sorted(f"#{name}" for name in names)
+    for name in names:
+        text = soup.find(id=name).find_next_sibling("dd").get_text()
+        assert text.strip() and ("Examples" in text or is_constant(look_up(name))), name
 
 
 def test_download_buttons_give_plain_notebooks() -> None:

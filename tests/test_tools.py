@@ -113,6 +113,13 @@ def test_converter_refuses(tmp_path: Path, text: str, message: str) -> None:
         Book(folder, VALUES).notebook("book/second")
 
 
+def test_reference_names_its_modules(tmp_path: Path) -> None:
+    text = "(sec-second)=\n# Second\n\n(sec-limits)=\n## Limits\n\n```{api-contents}\n```\n\n```{api} a.b a.c\n```\n"
+    folder = samplebook.make(tmp_path / "book", second=text)
+    plain = prose(Book(folder, VALUES).notebook("book/second"))
+    assert "[the page of the site](" in plain and "`a.b`, `a.c`" in plain
+
+
 # -- the comparison of outputs -----------------------------------------------------------------------------
 
 

@@ -418,6 +418,10 @@ class Renderer:
                 )
             case "claims":
                 return f"The table of claims is on {self.link('its page', self.chapter.document)}."
+            case "api-contents":
+                return f"The entries are on {self.link('the page of the site', self.chapter.document)}."
+            case "api":
+                return ", ".join(f"`{module}`" for module in argument.split())
             case "bibliography":
                 return "\n".join(f"- {reference(entry)}" for entry in self.book.bibliography.values())
             case _ if name in ADMONITIONS:

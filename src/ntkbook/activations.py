@@ -120,11 +120,17 @@ def Softplus(sharpness: float = 1.0) -> Activation:  # noqa: N802 - named like t
     return Activation(f"softplus({sharpness:g})", _SoftplusFunction(_checks.positive(sharpness, "sharpness")))
 
 
+#: The hyperbolic tangent: smooth and odd.
 tanh = Activation("tanh", jnp.tanh, odd=True)
+#: The error function :math:`\frac{2}{\sqrt\pi} \int_0^z e^{-u^2}\,du`: smooth and odd.
 erf = Activation("erf", jax.scipy.special.erf, odd=True)
+#: The logistic function :math:`1/(1 + e^{-z})`: smooth.
 sigmoid = Activation("sigmoid", jax.nn.sigmoid)
+#: :math:`\ln(1 + e^z)`: smooth. `Softplus` makes sharper ones.
 softplus = Activation("softplus", _SoftplusFunction(1.0))
+#: :math:`\max(z, 0)`: homogeneous, and not smooth, so that Assumption 2.1 does not hold.
 relu = Activation("relu", jax.nn.relu, smooth=False, homogeneous=True)
+#: :math:`z`, for deep linear networks.
 identity = Activation("identity", lambda z: z, odd=True, homogeneous=True)
 
 _BY_NAME = {activation.name: activation for activation in (tanh, erf, sigmoid, softplus, relu, identity)}
@@ -139,6 +145,12 @@ def get_activation(activation: str | Activation) -> Activation:
         If no activation has that name.
     TypeError
         If it is neither a name nor an `Activation`.
+
+    Examples
+    --------
+    >>> from ntkbook.activations import get_activation
+    >>> get_activation("erf").odd
+    True
     """
     if isinstance(activation, Activation):
         return activation

@@ -24,12 +24,31 @@ _RELATIONS = {
 
 
 class ClaimError(AssertionError):
-    """A claim does not hold."""
+    """A claim does not hold.
+
+    Examples
+    --------
+    >>> from ntkbook.claims import ClaimError, claim
+    >>> try:
+    ...     claim("odd", "(1.1)", "two is zero", kind="identity", measured=2, tolerance=0.1)
+    ... except ClaimError as error:
+    ...     print(error)
+    claim 'odd' does not hold, |measured| <= tolerance fails: two is zero, measured 2, predicted 0 within 1e-01.
+    """
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A checked statement: what was measured, what the theory predicts, and how far apart they may be."""
+    """A checked statement: what was measured, what the theory predicts, and how far apart they may be.
+
+    The fields are the arguments of `claim`.
+
+    Examples
+    --------
+    >>> from ntkbook.claims import Claim
+    >>> Claim("half", "(1.1)", "at most one", "bound", measured=0.5, predicted=1.0, tolerance=0.0).holds
+    True
+    """
 
     id: str
     equation: str

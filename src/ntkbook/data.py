@@ -129,7 +129,25 @@ def digits(n: int, *, key: Array, classes: tuple[int, int] = (3, 8)) -> tuple[Ar
 
 @dataclass(frozen=True)
 class SingularValueReport:
-    """The smallest singular value over sets of points, and which sets were looked at."""
+    """The smallest singular value over sets of points, and which sets were looked at.
+
+    Parameters
+    ----------
+    value
+        The smallest singular value.
+    size
+        The number of points in a set.
+    subsets
+        How many sets were looked at.
+    exhaustive
+        Whether the value holds for all sets of that size.
+
+    Examples
+    --------
+    >>> import ntkbook
+    >>> print(ntkbook.data.SingularValueReport(value=0.5, size=3, subsets=20, exhaustive=True))
+    smallest singular value 0.5 over all 20 subsets of 3 points
+    """
 
     value: float
     size: int

@@ -18,7 +18,15 @@ __all__ = ["PowerLaw", "fit_exponent", "hierarchy_slope", "max_abs"]
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """values = exp(intercept) * widths ** slope, with the standard error of the slope over seeds (nan for one seed)."""
+    """values = exp(intercept) * widths ** slope, with the standard error of the slope over seeds (nan for one seed).
+
+    Examples
+    --------
+    >>> import ntkbook
+    >>> law = ntkbook.diagnostics.PowerLaw(slope=-1.0, intercept=0.0, standard_error=0.1)
+    >>> law([1, 2, 4]).tolist()
+    [1.0, 0.5, 0.25]
+    """
 
     slope: float
     intercept: float

@@ -94,6 +94,14 @@ class Trajectory:
         The parameters, each leaf with leading axis T, or None.
     result
         How the flow ended; see `Result`. Rows at times that were not reached hold NaN.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp, ntkbook
+    >>> h = ntkbook.KernelHierarchy(outputs=jnp.zeros(2), kernels={2: jnp.eye(2)})
+    >>> flow = ntkbook.frozen_kernel_flow(h, jnp.ones(2), jnp.array([0.0, 2.0, 4.0]))
+    >>> flow.outputs.shape, flow.kernel.shape, flow.loss.shape, str(flow.result)
+    ((3, 2), (3, 2, 2), (3,), 'successful')
     """
 
     times: Array
@@ -106,7 +114,18 @@ class Trajectory:
 
 
 class FlowError(RuntimeError):
-    """A flow did not reach the requested times. `trajectory` holds what was computed until then."""
+    """A flow did not reach the requested times. `trajectory` holds what was computed until then.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp, ntkbook
+    >>> h = ntkbook.KernelHierarchy(jnp.zeros(1), {2: jnp.ones((1, 1)), 3: jnp.ones((1, 1, 1))})
+    >>> try:  # dK/dt = -r drives K below zero, where the residual grows
+    ...     ntkbook.truncated_flow(h, -10 * jnp.ones(1), jnp.array([0.1, 100.0]), level=3)
+    ... except ntkbook.FlowError as error:
+    ...     error.trajectory.result.code.item(), bool(jnp.isfinite(error.trajectory.outputs[0, 0]))
+    (2, True)
+    """
 
     def __init__(self, message: str, trajectory: Trajectory) -> None:
         super().__init__(message)

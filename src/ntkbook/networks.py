@@ -24,6 +24,13 @@ class MLPParams(NamedTuple):
         W^(1), ..., W^(H): the first of shape (m, d), the others (m, m).
     readout
         a, of shape (m,).
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp, ntkbook
+    >>> params = ntkbook.MLPParams(weights=(jnp.eye(2),), readout=jnp.ones(2))
+    >>> ntkbook.mlp(width=2, activation="identity")(params, jnp.array([3.0, -3.0])).item()
+    0.0
     """
 
     weights: tuple[Array, ...]
@@ -37,6 +44,13 @@ class MLP:
 
     Make one with `mlp`, which checks its arguments. `net(params, x)` evaluates it, `net.init(key, input_dim)` draws
     its parameters. There are no biases.
+
+    Examples
+    --------
+    >>> import ntkbook
+    >>> net = ntkbook.mlp(width=64)
+    >>> isinstance(net, ntkbook.MLP), net == ntkbook.mlp(width=64, depth=1)
+    (True, True)
     """
 
     width: int

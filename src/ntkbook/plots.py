@@ -51,7 +51,17 @@ _STYLE = {
 
 
 def use_style() -> None:
-    """Set matplotlib to the book's style: transparent figures in ink, drawn as reproducible SVG in notebooks."""
+    """Set matplotlib to the book's style: transparent figures in ink, drawn as reproducible SVG in notebooks.
+
+    Examples
+    --------
+    >>> import matplotlib as mpl
+    >>> from ntkbook import plots
+    >>> with mpl.rc_context():  # to leave it as it was afterwards
+    ...     plots.use_style()
+    ...     mpl.rcParams["axes.spines.top"]
+    False
+    """
     mpl.rcParams.update(_STYLE)  # type: ignore[arg-type]
     from IPython import get_ipython
 
@@ -82,6 +92,15 @@ def power_laws(
         For each curve, named by an order, level or word: values (seeds, w), the fitted power law, the predicted slope.
     first
         The index of the first width of the fit: the guides start there.
+
+    Examples
+    --------
+    >>> from ntkbook import diagnostics, plots
+    >>> widths, sizes = [16, 64, 256], [[1.0, 0.25, 0.06], [1.1, 0.26, 0.07]]
+    >>> fit = diagnostics.fit_exponent(widths, sizes)
+    >>> figure = plots.power_laws(widths, {3: sizes}, {3: fit}, {3: -1.0}, ylabel="size of $K^{(3)}$")
+    >>> figure.axes[0].get_xscale()
+    'log'
     """
     widths = np.asarray(widths)
     figure, ax = plt.subplots()
@@ -114,6 +133,13 @@ def time_curves(
     """Curves over time. Each is named by its label: (values (T,) or (T, k), style name of `COLOURS`).
 
     The exact curve is solid; the others are predictions and dashed, but with ``dashed=False`` all are solid.
+
+    Examples
+    --------
+    >>> from ntkbook import plots
+    >>> figure = plots.time_curves([0, 1, 2], {"exact": ([1, 0.4, 0.1], "exact")}, ylabel="loss")
+    >>> figure.axes[0].get_ylabel()
+    'loss'
     """
     ax = plt.subplots()[1] if ax is None else ax
     for label, (values, style) in curves.items():
@@ -127,7 +153,16 @@ def time_curves(
 
 
 def heat_maps(matrices: Sequence[Any], titles: Sequence[str], *, diverging: bool = False) -> Figure:
-    """Square matrices side by side on one colour scale, with its bar."""
+    """Square matrices side by side on one colour scale, with its bar.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ntkbook import plots
+    >>> figure = plots.heat_maps([np.eye(2), np.ones((2, 2))], ["$K_0$", "$K_t$"])
+    >>> [ax.get_title() for ax in figure.axes[:2]]
+    ['$K_0$', '$K_t$']
+    """
     matrices = [np.asarray(M) for M in matrices]
     top = max(np.abs(M).max() for M in matrices)
     low = -top if diverging else min(M.min() for M in matrices)
@@ -151,6 +186,16 @@ def mode_decay(times: Any, panels: Mapping[str, tuple[Any, Any]], modes: Sequenc
         For each panel, named by its title: exact and frozen components, both (T, n), largest eigenvalue first.
     modes
         Which components to draw, counted from 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ntkbook import plots
+    >>> times = np.linspace(0, 2, 5)
+    >>> residual = np.exp(-np.outer(times, [2.0, 1.0]))
+    >>> figure = plots.mode_decay(times, {"width 64": (residual, 1.1 * residual)}, modes=[1, 2])
+    >>> figure.axes[0].get_title()
+    'width 64'
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(3.0 * len(panels) + 0.4, 3.2), sharey=True, squeeze=False)
     drawn = [k - 1 for k in modes]

@@ -48,6 +48,13 @@ def along_training(*, width: int, depth: int = 2, activation: str = "tanh", seed
         Shape (times, 159), float64. In each row: the residual r (3), K^(2) (9), K^(3) (27), K^(4) (81), and for the
         outputs (3), K^(2) (9) and K^(3) (27) the measured derivative minus
         :math:`-\frac1n \sum_\beta K^{(r+1)} r_\beta`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ntkbook import results
+    >>> np.load(results.FOLDER / "at-work.npz")["runs"].shape  # stored runs of four widths
+    (4, 41, 159)
     """
     with jax.enable_x64(True):
         net = ntkbook.mlp(width=width, depth=depth, activation=activation)
@@ -105,6 +112,13 @@ class HierarchyAtWork(BookWidget):
     ------
     ValueError
         If a run does not have the shape of `along_training`.
+
+    Examples
+    --------
+    >>> from ntkbook import results
+    >>> from ntkbook.widgets import HierarchyAtWork
+    >>> HierarchyAtWork.from_file(results.FOLDER / "at-work.npz").meta["widths"]
+    [16, 64, 256, 1024]
     """
 
     _esm = module_text("hierarchy")

@@ -85,6 +85,13 @@ class OrdersOfMagnitude(BookWidget):
     ------
     ValueError
         If the table does not have that shape, or holds a number that is not positive.
+
+    Examples
+    --------
+    >>> from ntkbook import results
+    >>> from ntkbook.widgets import OrdersOfMagnitude
+    >>> OrdersOfMagnitude.from_file(results.FOLDER / "orders.json").meta["orders"]
+    [2, 3, 4, 5]
     """
 
     _esm = module_text("orders")

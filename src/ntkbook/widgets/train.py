@@ -40,6 +40,12 @@ class TrainLive(BookWidget):
     ------
     ValueError
         If angles and y do not fit each other.
+
+    Examples
+    --------
+    >>> from ntkbook.widgets import TrainLive
+    >>> len(TrainLive(initial={"width": 128}).meta["angles"])
+    6
     """
 
     _esm = module_text("simulation", "train")
