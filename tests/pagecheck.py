@@ -34,7 +34,7 @@ async () => {
     problems.push(`wrong TeX: ${message}, ${error.closest(".math")?.textContent.slice(0, 60)}`);
   }
   const text = document.querySelector("main").cloneNode(true);
-  text.querySelectorAll("pre, code, script, style, mjx-container").forEach((node) => node.remove());
+  text.querySelectorAll("pre, code, dt.sig, script, style, mjx-container").forEach((node) => node.remove());
   for (const raw of text.textContent.match(/\\[([].{0,30}|\$[^$\n]{1,60}\$/g) ?? []) problems.push(`raw TeX: ${raw}`);
   return problems;
 }

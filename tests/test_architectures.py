@@ -175,7 +175,7 @@ def test_outputs_stay_of_order_one_in_the_width(name):
 
 
 @every_network
-@pytest.mark.parametrize("order", [2, 3, 4])
+@pytest.mark.parametrize("order", [2, 3, pytest.param(4, marks=pytest.mark.slow)])
 def test_kernels_against_the_oracle(net, order):
     params, x, x_test, _ = problem(net)
     assert_close(

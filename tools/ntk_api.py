@@ -96,6 +96,7 @@ class Api(SphinxDirective):
     final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
+        self.env.note_dependency(__file__)  # an entry made another way is read again
         lines = ["```{eval-rst}"]
         for module in self.arguments[0].split():
             self.env.note_dependency(str(import_module(module).__file__))
