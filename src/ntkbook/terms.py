@@ -46,7 +46,7 @@ from ntkbook.networks import MLP, MLPParams
 __all__ = ["Factor", "Place", "Step", "Term", "Vector", "count", "evaluate", "kernel_terms", "replace"]
 
 Kind = Literal["readout", "weight", "transpose", "layer", "derivative", "diag", "ones"]
-# Where a factor stands: (inner product, side, factor), and inside of a diag further (diag, factor), each from 0.
+#: Where a factor stands: (inner product, side, factor), and inside of a diag further (diag, factor), each from 0.
 Place = tuple[int, ...]
 Decorate = Callable[[Place, str], str]
 
@@ -95,7 +95,7 @@ class Factor:
 
     @property
     def replaceable(self) -> bool:
-        """Whether a rule of (3.1) applies: not to inputs, ones, and a diag itself (but to what it holds)."""
+        """Whether a rule of (3.1) applies. None does to inputs, ones and a diag itself; one may to what that holds."""
         return self.kind not in ("ones", "diag") and not (self.kind == "layer" and self.layer == 0)
 
     @property
@@ -151,12 +151,12 @@ class Vector:
 
     @property
     def diag_count(self) -> int:
-        """The index of the D that holds the vector: the number of diag operations, nested ones included."""
+        """The index of the D that holds the vector, which is its number of diag operations, nested ones included."""
         return sum(factor.diag_count for factor in self.factors)
 
     @property
     def word_length(self) -> int:
-        """s: the number of matrices, a derivative counting as one with the diagonals that follow it."""
+        """The number s of matrices, a derivative counting as one with the diagonals that follow it."""
         return len(self.factors) - 1
 
     @property
@@ -195,6 +195,12 @@ class Step:
         The slot of the point beta that the rule brought in: r + 1.
     layer
         k, the layer whose parameters move: the summand of the rule; H + 1 for the readout.
+
+    Examples
+    --------
+    >>> from ntkbook import terms
+    >>> terms.kernel_terms(3, depth=1)[0].step
+    Step(place=(0, 0, 0), rule='derivative', slot=3, layer=1)
     """
 
     place: Place
@@ -254,7 +260,7 @@ class Term:
 
     @property
     def history(self) -> tuple[Term, ...]:
-        """The derivation: a term of K^(2), what the first step made of it, and so on up to this term."""
+        """The derivation, from a term of K^(2) through what each step made of it up to this term."""
         return (self,) if self.parent is None else (*self.parent.history, self)
 
     def latex(self, decorate: Decorate | None = None) -> str:
