@@ -23,7 +23,7 @@ from itertools import combinations, product
 
 import numpy as np
 
-from ntkbook._quadrature import Powers, Rule, choose_rule, means
+from ntkbook._quadrature import Powers, means, settled_rule
 from ntkbook.activations import Activation, identity
 from ntkbook.networks import MLP
 from ntkbook.terms import Factor, Vector, kernel_terms
@@ -257,9 +257,9 @@ def _by_slot(slopes: Slopes) -> tuple[tuple[int, ...], Powers]:
     return slots, tuple(orders[slot] for slot in slots)
 
 
-# By order: the radius of the lattice, in standard deviations, and the accuracy at which its spacing is chosen.
-_REACH = {4: 7.5, 6: 7.0}
-_ACCURACY = {4: 1e-11, 6: 1e-8}
+_FEW = 3  # distinct points: up to here the integrals cost little, and are computed better than asked for
+_BEST = 1e-11
+_ACCURACY = {4: _BEST, 6: 1e-6}  # by order
 _PAIR: Powers = ((0,), (0,))  # E[sigma(h_1) sigma(h_2)], the next layer's covariance
 
 
@@ -271,26 +271,25 @@ def _tables(
     for layer in range(1, net.depth + 1):
         covariance = net.w_std**2 * gram
         wanted = sorted({_PAIR} | {powers for k, powers in needed if k == layer})
-        highest = max(u for powers in wanted for U in powers for u in U)
-        std = float(np.sqrt(np.max(np.diag(covariance))))
-        rule = choose_rule(net.activation, std, highest, reach=_REACH[order], accuracy=_ACCURACY[order])
-        found = _means_over_tuples(net.activation, covariance, n, wanted, rule)
+        found = _means_over_tuples(net.activation, covariance, n, wanted, _ACCURACY[order])
         tables.update({(layer, powers): table for powers, table in found.items()})
         gram = found[_PAIR]
     return tables
 
 
 def _means_over_tuples(
-    activation: Activation, covariance: np.ndarray, n: int, wanted: list[Powers], rule: Rule
+    activation: Activation, covariance: np.ndarray, n: int, wanted: list[Powers], accuracy: float
 ) -> dict[Powers, np.ndarray]:
     """One integral for each set of distinct points and each product there: every tuple over the set shares them."""
     total, most = len(covariance), max(map(len, wanted))
+    highest = max(u for powers in wanted for U in powers for u in U)
+    line = settled_rule(activation, float(np.sqrt(np.diag(covariance).max())), highest, _BEST)
     tables = {powers: np.zeros((total,) * len(powers)) for powers in wanted}
     for size in range(1, most + 1):
         products, places = _products_on(size, wanted)
-        rest = list(combinations(range(n), size))
+        rest, asked = list(combinations(range(n), size)), _BEST if size <= _FEW else accuracy
         for points in rest + [(*few, late) for late in range(n, total) for few in combinations(range(n), size - 1)]:
-            values = means(activation, covariance[np.ix_(points, points)], products, rule)
+            values = means(activation, covariance[np.ix_(points, points)], products, line, asked)
             for powers, (assignments, numbers) in places.items():
                 tables[powers][tuple(np.array(points)[assignments].T)] = values[numbers]
     return tables

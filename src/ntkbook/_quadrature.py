@@ -2,19 +2,22 @@ r"""Means of products of derivatives of an activation at correlated Gaussians, i
 
 The trapezoidal rule on a lattice in independent coordinates: for an activation that is analytic in a strip its error
 falls exponentially in 1 / spacing, in every dimension alike. Near-singular covariances only mean fewer dimensions.
+Everything is computed in float64, whatever JAX's setting.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import lru_cache
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ntkbook.activations import Activation
 
-__all__ = ["Rule", "choose_rule", "means"]
+__all__ = ["Powers", "means", "settled_rule"]
 
 # For each Gaussian the orders of the derivatives whose product is taken there: ((0, 1), (2,)) for sigma sigma' at the
 # first and sigma'' at the second.
@@ -22,20 +25,22 @@ Powers = tuple[tuple[int, ...], ...]
 
 _SPACINGS = (0.6, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.16, 0.12, 0.1)
 _RANK_TOLERANCE = 1e-13  # relative: what is left of a variance below it is rounding
-_BLOCK = 1 << 14  # arguments at once: one shape, so that the derivatives are compiled once
+_BLOCK = 1 << 13  # arguments at once: one shape, so that the derivatives are compiled once
 _CHUNK = 1 << 12  # lattice points at once
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A lattice with this spacing in the ball of this radius, both in standard deviations."""
+    """A lattice that resolves as much as a cubic one of this spacing, in the ball of this radius.
+
+    Both are in standard deviations.
+    """
 
     spacing: float
     reach: float
 
-    @cached_property
     def line(self) -> tuple[np.ndarray, np.ndarray]:
-        """Nodes and weights in one dimension."""
+        """Nodes (N,) and weights (N,) in one dimension; weights sum to 1."""
         nodes, weights = self.ball(1)
         return nodes[:, 0], weights
 
@@ -44,48 +49,44 @@ class Rule:
         return _ball(self.spacing, self.reach, dimension)
 
 
-@cache
+@lru_cache(maxsize=16)
 def _ball(spacing: float, reach: float, dimension: int) -> tuple[np.ndarray, np.ndarray]:
-    steps = int(reach / spacing)
-    line = spacing * np.arange(-steps, steps + 1)
-    nodes = np.zeros((1, 0))
-    for _ in range(dimension):
-        nodes = np.concatenate([np.repeat(nodes, len(line), axis=0), np.tile(line, len(nodes))[:, None]], axis=1)
-        nodes = nodes[np.sum(nodes**2, axis=1) <= reach**2]
+    """A body-centred lattice: in five dimensions a third of the points of the cubic one resolve as much."""
+    edge = spacing * (2 if dimension == 1 else np.sqrt(2))
+    steps = int(reach / edge) + 1
+    corners = []
+    for corner in (0, edge / 2) if dimension else (0,):
+        line = edge * np.arange(-steps, steps + 1) + corner
+        nodes = np.zeros((1, 0))
+        for _ in range(dimension):
+            column = np.tile(line, len(nodes))[:, None]
+            nodes = np.concatenate([np.repeat(nodes, len(line), axis=0), column], axis=1)
+            nodes = nodes[np.sum(nodes**2, axis=1) <= reach**2]
+        corners.append(nodes)
+    nodes = np.concatenate(corners)
     weights = np.exp(-np.sum(nodes**2, axis=1) / 2)
     return nodes, weights / weights.sum()
 
 
-def choose_rule(activation: Activation, std: float, order: int, *, reach: float, accuracy: float) -> Rule:
-    """The widest lattice at which the mean squares of sigma(u), ..., sigma^(order)(u) settle, u of that deviation."""
+def settled_rule(activation: Activation, std: float, highest: int, accuracy: float) -> Rule:
+    """The widest lattice at which the mean squares of sigma(u), ..., sigma^(highest)(u) settle, u of that deviation.
 
-    def squares(spacing: float) -> np.ndarray:
-        nodes, weights = Rule(spacing, reach).line
-        return derivatives(activation, std * nodes, order) ** 2 @ weights
-
-    for spacing in _SPACINGS:
-        fine = squares(spacing / 2)
-        if np.all(np.abs(squares(spacing) - fine) <= accuracy * (1 + np.abs(fine))):
-            return Rule(spacing, reach)
-    raise ArithmeticError(
-        f"the quadrature did not settle to {accuracy:g} for the derivatives up to order {order} of the activation "
-        f"{activation.name} at standard deviation {std:.3g}: it is too steep, or not smooth. Lower w_std or the "
-        "sharpness."
-    )
+    Raises
+    ------
+    ArithmeticError
+        If none of those tried is fine enough.
+    """
+    return _widest(activation, accuracy, highest, std, lambda u: _derivatives(activation, u, highest))
 
 
-def derivatives(activation: Activation, h: np.ndarray, order: int) -> np.ndarray:
-    """sigma, ..., sigma^(order) at h, in NumPy's float64 whatever JAX computes in: shape (order + 1,) + h.shape."""
-    flat = np.zeros(-(-h.size // _BLOCK) * _BLOCK)
-    flat[: h.size] = h.ravel()
-    dtype = jnp.result_type(float)
-    blocks = [activation.derivatives(jnp.asarray(part, dtype), order) for part in flat.reshape(-1, _BLOCK)]
-    values = np.concatenate([np.asarray(block, float) for block in blocks], axis=1)
-    return values[:, : h.size].reshape(order + 1, *h.shape)
-
-
-def means(activation: Activation, covariance: np.ndarray, wanted: list[Powers], rule: Rule) -> np.ndarray:
+def means(
+    activation: Activation, covariance: np.ndarray, wanted: Sequence[Powers], line: Rule, accuracy: float
+) -> np.ndarray:
     r"""E of :math:`\prod_j \prod_{u \in U_j} \sigma^{(u)}(h_j)` for centred Gaussians h and each choice of the U_j.
+
+    With independent e_j, as large as the covariance allows, write :math:`h_j = c_j + e_j`. The means over the e_j are
+    functions of the c_j, one each, smoother than the activation, and tabulated beforehand; the c_j have one dimension
+    less than the h_j.
 
     Parameters
     ----------
@@ -93,77 +94,144 @@ def means(activation: Activation, covariance: np.ndarray, wanted: list[Powers], 
         Of h, shape (k, k); it may be singular.
     wanted
         The choices, each with k entries.
+    line
+        A rule of `settled_rule` for the largest deviation and the highest derivative, for the e_j.
+    accuracy
+        That at which the lattice for the c_j is chosen.
 
     Returns
     -------
     numpy.ndarray
         Shape (len(wanted),).
     """
-    factor, order = _pivoted_cholesky(covariance)
-    rank = factor.shape[1]
+    stds = np.sqrt(np.diag(covariance))
+    share = _independent_share(covariance, stds)
+    factor, order = _pivoted_cholesky(covariance - share * np.diag(stds**2))
     wanted = [tuple(powers[j] for j in order) for powers in wanted]
-    # At full rank the last coordinate occurs at the last Gaussian alone: it is integrated for each product there.
-    dimension = rank - 1 if rank == len(order) else rank
-    nodes, weights = rule.ball(dimension)
-    half = (len(order) + 1) // 2
-    halves = [sorted({powers[part] for powers in wanted}) for part in (slice(None, half), slice(half, None))]
-    total = np.zeros((len(halves[0]), len(halves[1])))
-    highest = max((u for powers in wanted for U in powers for u in U), default=0)
+    tables = [
+        _Table(activation, sorted({powers[j] for powers in wanted}), float(std), share, line)
+        for j, std in enumerate(stds[order])
+    ]
+    lattice = _lattice(activation, wanted, float(stds.max()), share, line, accuracy)
+    nodes, weights = lattice.ball(factor.shape[1])
+    half = (len(stds) + 1) // 2
+    parts = [sorted({powers[part] for powers in wanted}) for part in (slice(None, half), slice(half, None))]
+    total = np.zeros((len(parts[0]), len(parts[1])))
     for start in range(0, len(nodes), _CHUNK):
-        z, w = nodes[start : start + _CHUNK], weights[start : start + _CHUNK]
-        values = _values(activation, factor, z, rule, wanted, highest)
-        left, right = (
-            np.array([np.prod([values[j + shift][U] for j, U in enumerate(powers)], axis=0) for powers in part])
-            for part, shift in zip(halves, (0, half), strict=True)
-        )
-        total += (left * w) @ np.broadcast_to(right.reshape(len(halves[1]), -1), (len(halves[1]), len(z))).T
-    positions = [{powers: i for i, powers in enumerate(part)} for part in halves]
-    return np.array([total[positions[0][powers[:half]], positions[1][powers[half:]]] for powers in wanted])
+        c = factor @ nodes[start : start + _CHUNK].T
+        values = [table(row) for table, row in zip(tables, c, strict=True)]
+        left, right = _products(parts[0], values[:half]), _products(parts[1], values[half:])
+        total += (left * weights[start : start + _CHUNK]) @ np.broadcast_to(right, (len(right), c.shape[1])).T
+    numbers = [{powers: i for i, powers in enumerate(part)} for part in parts]
+    return np.array([total[numbers[0][powers[:half]], numbers[1][powers[half:]]] for powers in wanted])
 
 
-def _values(
-    activation: Activation, factor: np.ndarray, z: np.ndarray, rule: Rule, wanted: list[Powers], highest: int
-) -> list[dict[tuple[int, ...], np.ndarray]]:
-    """For each Gaussian the products that are wanted there, at the lattice points z (N, dimension)."""
-    dimension = z.shape[1]
-    h = factor[:, :dimension] @ z.T
-    averaged = dimension < factor.shape[1]
-    result = []
-    for j, row in enumerate(h):
-        products = sorted({powers[j] for powers in wanted})
-        if averaged and j == len(h) - 1:
-            nodes, weights = rule.line
-            table = derivatives(activation, row[:, None] + factor[j, -1] * nodes, highest)
-            result.append({U: _product(table, U) @ weights for U in products})
-        else:
-            table = derivatives(activation, row, highest)
-            result.append({U: _product(table, U) for U in products})
-    return result
+def _independent_share(covariance: np.ndarray, stds: np.ndarray) -> float:
+    """The largest s such that independent Gaussians may have s times the variances: the least correlation eigenvalue."""
+    if not stds.all():
+        return 0.0
+    share = np.linalg.eigvalsh(covariance / np.outer(stds, stds))[0]
+    return min(float(share), 1.0) if share > _RANK_TOLERANCE else 0.0
 
 
-def _product(table: np.ndarray, powers: tuple[int, ...]) -> np.ndarray:
-    value = np.ones(table.shape[1:])
-    for u in powers:
-        value = value * table[u]
-    return value
+def _lattice(
+    activation: Activation, wanted: Sequence[Powers], std: float, share: float, line: Rule, accuracy: float
+) -> Rule:
+    """The rule at which the mean squares of the tabulated functions settle."""
+    if share == 0:
+        return Rule(line.spacing, _reach(accuracy))
+    highest = max((u for powers in wanted for U in powers for u in U), default=0)
+    single = [(u,) for u in range(highest + 1)]
+    table = _Table(activation, single, std, share, line)
+    return _widest(
+        activation, accuracy, highest, std * np.sqrt(1 - share), lambda c: np.array(list(table(c).values()))
+    )
+
+
+def _widest(
+    activation: Activation, accuracy: float, highest: int, std: float, functions: Callable[[np.ndarray], np.ndarray]
+) -> Rule:
+    def squares(spacing: float) -> np.ndarray:
+        nodes, weights = Rule(spacing, _reach(accuracy)).line()
+        return functions(std * nodes) ** 2 @ weights
+
+    for spacing in _SPACINGS:
+        fine = squares(spacing / 2)
+        if np.all(np.abs(squares(spacing) - fine) <= accuracy * (1 + np.abs(fine))):
+            return Rule(spacing, _reach(accuracy))
+    raise ArithmeticError(
+        f"the quadrature did not settle to {accuracy:g} for the derivatives up to order {highest} of the activation "
+        f"{activation.name} at standard deviation {std:.3g}: it is too steep, or not smooth. Lower w_std or the "
+        "sharpness."
+    )
+
+
+def _reach(accuracy: float) -> float:
+    """Standard deviations beyond which the density is well below the accuracy, in up to six dimensions."""
+    return float(np.sqrt(-2 * np.log(accuracy))) + 0.8
+
+
+class _Table:
+    """The products that are wanted at one Gaussian h = c + e, their means over e as functions of c, interpolated."""
+
+    _POINTS = np.arange(-3, 5)  # of the interpolation, around the interval 0..1
+    _FINER = 10  # than the rule's spacing: then the interpolation's error is far below the rule's
+
+    def __init__(
+        self, activation: Activation, wanted: list[tuple[int, ...]], std: float, share: float, line: Rule
+    ) -> None:
+        self.wanted = wanted
+        self.step = line.spacing * (std or 1.0) / self._FINER
+        self.middle = int((line.reach + line.spacing) * std / self.step) + len(self._POINTS)
+        c = self.step * np.arange(-self.middle, self.middle + 1)
+        nodes, weights = line.line() if share > 0 else (np.zeros(1), np.ones(1))
+        highest = max((u for powers in wanted for u in powers), default=0)
+        derivatives = _derivatives(activation, c[:, None] + std * np.sqrt(share) * nodes, highest)
+        self.values = np.stack([np.prod(derivatives[list(powers)], axis=0) @ weights for powers in wanted])
+
+    def __call__(self, c: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
+        position = c / self.step + self.middle
+        left = np.floor(position).astype(int)
+        t, points = position - left, self._POINTS
+        total = np.zeros((len(self.wanted), len(c)))
+        for p in points:
+            weight = np.ones_like(t)  # Lagrange's
+            for q in points[points != p]:
+                weight *= (t - q) / (p - q)
+            total += weight * np.take(self.values, left + p, axis=1)
+        return dict(zip(self.wanted, total, strict=True))
+
+
+def _products(part: Sequence[Powers], values: Sequence[dict[tuple[int, ...], np.ndarray]]) -> np.ndarray:
+    """For each choice of powers the product over these Gaussians, shape (len(part), N)."""
+    if not values:
+        return np.ones((len(part), 1))
+    return np.stack([np.prod([v[U] for v, U in zip(values, powers, strict=True)], axis=0) for powers in part])
+
+
+def _derivatives(activation: Activation, h: np.ndarray, order: int) -> np.ndarray:
+    """sigma, ..., sigma^(order) at h, shape (order + 1,) + h.shape."""
+    flat = np.zeros(-(-h.size // _BLOCK) * _BLOCK)
+    flat[: h.size] = h.ravel()
+    with jax.enable_x64(True):
+        blocks = [activation.derivatives(jnp.asarray(part), order) for part in flat.reshape(-1, _BLOCK)]
+        values = np.concatenate([np.asarray(block) for block in blocks], axis=1)
+    return values[:, : h.size].reshape(order + 1, *h.shape)
 
 
 def _pivoted_cholesky(covariance: np.ndarray) -> tuple[np.ndarray, list[int]]:
-    """L (k, rank) and an order of the k variables in which they have the covariance L L^T: L is lower triangular."""
+    """L (k, rank), lower triangular, and an order of the k variables in which their covariance is L L^T."""
     k = len(covariance)
-    rest, order, rank = covariance.copy(), list(range(k)), 0
-    factor = np.zeros((k, k))
-    while rank < k:
+    rest, order, factor = covariance.copy(), list(range(k)), np.zeros((k, k))
+    for rank in range(k):
         pivot = rank + int(np.argmax(np.diag(rest)[rank:]))
         if rest[pivot, pivot] <= _RANK_TOLERANCE * np.trace(covariance):
-            break
-        swap = [rank, pivot]
+            return factor[:, :rank], order
+        swap, swapped = [rank, pivot], [pivot, rank]
         order[rank], order[pivot] = order[pivot], order[rank]
-        factor[swap] = factor[swap[::-1]]
-        rest[swap] = rest[swap[::-1]]
-        rest[:, swap] = rest[:, swap[::-1]]
-        column = np.where(np.arange(k) >= rank, rest[:, rank] / np.sqrt(rest[rank, rank]), 0)
-        factor[:, rank] = column
-        rest = rest - np.outer(column, column)
-        rank += 1
-    return factor[:, :rank], order
+        factor[swap] = factor[swapped]
+        rest[swap] = rest[swapped]
+        rest[:, swap] = rest[:, swapped]
+        factor[rank:, rank] = rest[rank:, rank] / np.sqrt(rest[rank, rank])
+        rest = rest - np.outer(factor[:, rank], factor[:, rank])
+    return factor, order
