@@ -28,7 +28,7 @@ from ntkbook.activations import Activation, identity
 from ntkbook.networks import MLP
 from ntkbook.terms import Factor, Vector, kernel_terms
 
-__all__ = ["limiting_kernel"]
+__all__ = ["highest_order", "limiting_kernel"]
 
 Word = tuple[Factor, ...]
 Slopes = tuple[tuple[int, int], ...]  # (slot, u) for each factor sigma^(u)(h_slot), sorted
@@ -259,7 +259,7 @@ def _by_slot(slopes: Slopes) -> tuple[tuple[int, ...], Powers]:
 
 _FEW = 3  # distinct points: up to here the integrals cost little, and are computed better than asked for
 _BEST = 1e-11
-_ACCURACY = {4: _BEST, 6: 1e-6}  # by order
+_ACCURACY = {4: _BEST, 6: 3e-6}  # by order
 _PAIR: Powers = ((0,), (0,))  # E[sigma(h_1) sigma(h_2)], the next layer's covariance
 
 
@@ -296,7 +296,7 @@ def _means_over_tuples(
 
 
 def _products_on(size: int, wanted: list[Powers]) -> tuple[list[Powers], dict[Powers, tuple[np.ndarray, np.ndarray]]]:
-    """The products on that many distinct points, and for each wanted one: the slots' points and the product's number."""
+    """The products on that many distinct points; for each wanted one the slots' points and the product's number."""
     numbers: dict[Powers, int] = {}
     places = {}
     for powers in wanted:
@@ -304,11 +304,18 @@ def _products_on(size: int, wanted: list[Powers]) -> tuple[list[Powers], dict[Po
         onto = [a for a in product(range(size), repeat=slots) if len(set(a)) == size]
         found = []
         for assignment in onto:
-            merged = [sorted(u for U, a in zip(powers, assignment, strict=True) if a == j for u in U) for j in range(size)]
+            merged = [
+                sorted(u for U, a in zip(powers, assignment, strict=True) if a == j for u in U) for j in range(size)
+            ]
             found.append(numbers.setdefault(tuple(map(tuple, merged)), len(numbers)))
         if onto:
             places[powers] = (np.array(onto), np.array(found))
     return list(numbers), places
+
+
+def highest_order(depth: int) -> int:
+    """The highest order for which the integrals and the terms are few enough."""
+    return 6 if depth == 1 else 4
 
 
 def limiting_kernel(net: MLP, first: np.ndarray, x: np.ndarray, order: int, *, same: bool) -> np.ndarray:

@@ -7,6 +7,7 @@ Everything is computed in float64, whatever JAX's setting.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,9 +25,10 @@ __all__ = ["Powers", "means", "settled_rule"]
 Powers = tuple[tuple[int, ...], ...]
 
 _SPACINGS = (0.6, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.16, 0.12, 0.1)
-_RANK_TOLERANCE = 1e-13  # relative: what is left of a variance below it is rounding
+_RANK_TOLERANCE = 1e-11  # relative: what is left of a variance below it is the error of the covariance
 _BLOCK = 1 << 13  # arguments at once: one shape, so that the derivatives are compiled once
 _CHUNK = 1 << 12  # lattice points at once
+_MOST = 20_000_000  # lattice points: about a gigabyte and some minutes
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,12 @@ class Rule:
 def _ball(spacing: float, reach: float, dimension: int) -> tuple[np.ndarray, np.ndarray]:
     """A body-centred lattice: in five dimensions a third of the points of the cubic one resolve as much."""
     edge = spacing * (2 if dimension == 1 else np.sqrt(2))
+    number = 2 * np.pi ** (dimension / 2) / math.gamma(dimension / 2 + 1) * (reach / edge) ** dimension
+    if number > _MOST:
+        raise ArithmeticError(
+            f"the quadrature takes {number:.1e} lattice points in {dimension} dimensions, more than {_MOST:.0e}: the "
+            "activation is steep at these points, and the points are many. Lower w_std, or pass fewer points."
+        )
     steps = int(reach / edge) + 1
     corners = []
     for corner in (0, edge / 2) if dimension else (0,):
@@ -127,7 +135,7 @@ def means(
 
 
 def _independent_share(covariance: np.ndarray, stds: np.ndarray) -> float:
-    """The largest s such that independent Gaussians may have s times the variances: the least correlation eigenvalue."""
+    """The largest share of all variances that independent Gaussians may have: the least eigenvalue of correlations."""
     if not stds.all():
         return 0.0
     share = np.linalg.eigvalsh(covariance / np.outer(stds, stds))[0]
@@ -138,14 +146,10 @@ def _lattice(
     activation: Activation, wanted: Sequence[Powers], std: float, share: float, line: Rule, accuracy: float
 ) -> Rule:
     """The rule at which the mean squares of the tabulated functions settle."""
-    if share == 0:
-        return Rule(line.spacing, _reach(accuracy))
     highest = max((u for powers in wanted for U in powers for u in U), default=0)
-    single = [(u,) for u in range(highest + 1)]
+    single: list[tuple[int, ...]] = [(u,) for u in range(highest + 1)]
     table = _Table(activation, single, std, share, line)
-    return _widest(
-        activation, accuracy, highest, std * np.sqrt(1 - share), lambda c: np.array(list(table(c).values()))
-    )
+    return _widest(activation, accuracy, highest, std * np.sqrt(1 - share), lambda c: np.array(list(table(c).values())))
 
 
 def _widest(
