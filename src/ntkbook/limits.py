@@ -69,8 +69,8 @@ def limit_kernel(net: MLP, x: Array, order: int = 2, x_test: Array | None = None
     over the same distinct points, so the cost is that of all sets of at most r points, in as many dimensions as they
     span, less one where they are independent. Order 4, right to about 1e-10: a second or two for four points, and a
     tenth of a second for each further set of four and each layer. Order 6, right to about 1e-6 of its largest entry:
-    some seconds for each set of five points and about a minute for each of six. The steeper the activation, the longer.
-    It runs outside of ``jit``.
+    some seconds for each set of five points and one to several minutes for each of six. The steeper the activation and
+    the closer the points are to dependence, the longer. It runs outside of ``jit``.
 
     Examples
     --------
