@@ -140,7 +140,9 @@ def page_rows(launched: Any, path: Path) -> list[Row]:
     page = launched.new_page(reduced_motion="reduce")
     loaded: dict[str, int] = {}
     page.on("response", lambda response: loaded.setdefault(response.url, len(gzip.compress(response.body()))))
-    page.goto(path.as_uri(), wait_until="networkidle")
+    page.goto(path.as_uri(), wait_until="load")
+    page.evaluate("window.MathJax?.startup?.promise")
+    page.wait_for_timeout(2000)  # fonts of the mathematics, runs of the widgets in the background
     name = path.stem
     rows = [Row(f"page {name}: all it loads, compressed", sum(loaded.values()) / 1e6, "MB", "at most 1.5")]
     for root in page.locator("[data-ntk-widget]").all():
