@@ -256,6 +256,13 @@ def link_downloads(app: Sphinx, pagename: str, templatename: str, context: dict[
                     button["url"] = context["pathto"](f"notebooks/{name}.ipynb", 1)
 
 
+def drop_icon_script(app: Sphinx, exception: Exception | None) -> None:
+    """Take the theme's script of icons, half a megabyte, off the pages: its web fonts draw the same icons."""
+    for page in Path(app.outdir).rglob("*.html"):
+        text = page.read_text()
+        page.write_text(re.sub(r"<(script|link)\b[^>]*/fontawesome\.js[^>]*>(</script>)?\s*", "", text))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     progress = Progress()
     app.add_directive("claims", Claims)
@@ -268,5 +275,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", link_downloads, priority=600)
     app.connect("build-finished", write_claims)
     app.connect("build-finished", write_notebooks)
+    app.connect("build-finished", drop_icon_script)
     app.connect("build-finished", print_times)
     return {"version": "1", "env_version": 1, "parallel_read_safe": False, "parallel_write_safe": True}
