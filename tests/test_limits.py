@@ -58,6 +58,7 @@ def test_linear_networks_exactly(x):
 
 
 @pytest.mark.parametrize(("activation", "depth"), [("tanh", 1), ("softplus", 2), ("relu", 3)])
+@pytest.mark.slow
 def test_means_of_wide_networks(activation, depth, x):
     net = ntkbook.mlp(width=256, depth=depth, activation=activation, w_std=1.2)
     keys = jax.random.split(jax.random.key(0), 200)
@@ -186,6 +187,7 @@ def test_symmetries_of_order_four(x):
 
 
 @pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.slow
 def test_singular_gram_matrices(depth, x):
     # equal, parallel and zero points, and more of them than dimensions: the limits of points nearby
     net = ntkbook.mlp(width=1, depth=depth, activation="softplus")
