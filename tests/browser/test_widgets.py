@@ -168,9 +168,7 @@ def test_two_of_a_kind_do_not_meddle(chromium: Browser, tmp_path: Path, name: st
 def test_training_plays_pauses_and_starts_again(chromium: Browser, tmp_path: Path) -> None:
     page, errors = open_page(chromium, write_page(tmp_path, [TrainLive()]), motion="no-preference")
     page.get_by_role("button", name="Pause").wait_for()  # it plays by itself, being in view
-    first = page.evaluate(MARKS)
-    page.wait_for_timeout(300)
-    assert page.evaluate(MARKS) != first
+    page.wait_for_function(f"(first) => {MARKS} !== first", arg=page.evaluate(MARKS))
     page.get_by_role("button", name="Pause").click()
     still = settle(page)
     page.get_by_role("button", name="New weights").click()
@@ -270,9 +268,9 @@ def test_with_a_kernel_hierarchy_asks_for_other_widths(
     page.get_by_text("width 32:").wait_for()
     assert page.evaluate(MARKS) != before and asked == [(32, 0, 2, "tanh")]
     before = page.evaluate(MARKS)
-    page.get_by_role("button", name="New weights from Python").click()
-    page.wait_for_function(f"(before) => {MARKS} !== before", arg=before)
-    assert asked[1:] == [(32, 1, 2, "tanh")]
+    page.get_by_role("button", name="New weights from Python").click()  # empties the pictures until the answer comes
+    page.get_by_text("width 32:").wait_for()
+    assert page.evaluate(MARKS) != before and asked[1:] == [(32, 1, 2, "tanh")]
     page.keyboard.press("Shift+Tab")
     slider.focus()
     page.keyboard.press("End")
