@@ -315,17 +315,6 @@ def test_a_trajectory_is_a_pytree_that_pickles(blow_up):
         assert str(copy.result) == str(flow.result)
 
 
-def test_progress_is_printed_on_request(blow_up, capsys):
-    _, y, times, _ = blow_up
-    h = single(2.0, 1.0, f=2.0)
-    quiet = ntkbook.truncated_flow(h, y, times, level=3)
-    assert capsys.readouterr().out == ""
-    loud = ntkbook.truncated_flow(h, y, times, level=3, progress=True)
-    jax.effects_barrier()
-    assert "100" in capsys.readouterr().out
-    assert_close(loud.outputs, quiet.outputs)
-
-
 @pytest.mark.parametrize("times", [[0.0], [1e-12], [3]])
 def test_a_single_time(times):
     h = single(2.0, 0.0, f=1.0)

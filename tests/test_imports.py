@@ -12,7 +12,7 @@ import ntkbook
 ROOT = Path(ntkbook.__file__).parent
 # From the bottom up: a module may import from earlier lines only. "" is the package with its public names.
 LAYERS = [
-    {"_checks"},
+    {"_checks", "_progress"},
     {"activations", "data", "results"},
     {"networks"},
     {"architectures"},

@@ -171,7 +171,7 @@ def test_blocks_of_the_later_slots_change_nothing(directions):
     x_test = ntkbook.data.sphere_points(jax.random.key(2), 2, 3)
     for implementation in ("structured", "autodiff"):
         whole = ntkbook.empirical_kernel(net, params, x, 4, x_test, implementation=implementation)
-        blocks = kernels._compute_kernel(net, params, x, x_test, 4, implementation, directions)
+        blocks = kernels._compute_kernel(net, params, x, x_test, 4, implementation, directions, False, None)
         assert_close(blocks, whole)
 
 

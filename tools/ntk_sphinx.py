@@ -67,6 +67,7 @@ def configure(app: Sphinx, config: Config) -> None:
     profile.mkdir(parents=True, exist_ok=True)
     (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n")
     os.environ["IPYTHONDIR"] = str(profile.parent)
+    os.environ["TQDM_DISABLE"] = "1"  # a page tells the same at every build
 
     # sphinx-thebe puts the address of another host on every page, and its script twice.
     for listeners in app.events.listeners.values():

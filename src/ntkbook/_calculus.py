@@ -23,6 +23,7 @@ from itertools import combinations, product
 
 import numpy as np
 
+from ntkbook import _progress
 from ntkbook._quadrature import Powers, means, settled_rule
 from ntkbook.activations import Activation, identity
 from ntkbook.networks import MLP
@@ -264,21 +265,21 @@ _PAIR: Powers = ((0,), (0,))  # E[sigma(h_1) sigma(h_2)], the next layer's covar
 
 
 def _tables(
-    net: MLP, gram: np.ndarray, n: int, needed: frozenset[tuple[int, Powers]], order: int
+    net: MLP, gram: np.ndarray, n: int, needed: frozenset[tuple[int, Powers]], order: int, progress: bool
 ) -> dict[tuple[int, Powers], np.ndarray]:
     """The means over all tuples of points with at most one from n on: an axis for each slot."""
     tables = {}
     for layer in range(1, net.depth + 1):
         covariance = net.w_std**2 * gram
         wanted = sorted({_PAIR} | {powers for k, powers in needed if k == layer})
-        found = _means_over_tuples(net.activation, covariance, n, wanted, _ACCURACY[order])
+        found = _means_over_tuples(net.activation, covariance, n, wanted, _ACCURACY[order], progress)
         tables.update({(layer, powers): table for powers, table in found.items()})
         gram = found[_PAIR]
     return tables
 
 
 def _means_over_tuples(
-    activation: Activation, covariance: np.ndarray, n: int, wanted: list[Powers], accuracy: float
+    activation: Activation, covariance: np.ndarray, n: int, wanted: list[Powers], accuracy: float, progress: bool
 ) -> dict[Powers, np.ndarray]:
     """One integral for each set of distinct points and each product there: every tuple over the set shares them."""
     total, most = len(covariance), max(map(len, wanted))
@@ -288,8 +289,10 @@ def _means_over_tuples(
     for size in range(1, most + 1):
         products, places = _products_on(size, wanted)
         rest, asked = list(combinations(range(n), size)), _BEST if size <= _FEW else accuracy
-        for points in rest + [(*few, late) for late in range(n, total) for few in combinations(range(n), size - 1)]:
-            values = means(activation, covariance[np.ix_(points, points)], products, line, asked)
+        rest += [(*few, late) for late in range(n, total) for few in combinations(range(n), size - 1)]
+        for points in _progress.steps(rest, f"sets of {size} points", wanted=progress):
+            among_them = covariance[np.ix_(points, points)]
+            values = means(activation, among_them, products, line, asked, progress=progress)
             for powers, (assignments, numbers) in places.items():
                 tables[powers][tuple(np.array(points)[assignments].T)] = values[numbers]
     return tables
@@ -318,7 +321,9 @@ def highest_order(depth: int) -> int:
     return 6 if depth == 1 else 4
 
 
-def limiting_kernel(net: MLP, first: np.ndarray, x: np.ndarray, order: int, *, same: bool) -> np.ndarray:
+def limiting_kernel(
+    net: MLP, first: np.ndarray, x: np.ndarray, order: int, *, same: bool, progress: bool = False
+) -> np.ndarray:
     """The limit of K^(order), an even order.
 
     Parameters
@@ -327,6 +332,8 @@ def limiting_kernel(net: MLP, first: np.ndarray, x: np.ndarray, order: int, *, s
         Points (k, d) for the first slot and (n, d) for all others.
     same
         Whether `first` is `x`.
+    progress
+        Whether to show how far it is.
 
     Returns
     -------
@@ -337,7 +344,7 @@ def limiting_kernel(net: MLP, first: np.ndarray, x: np.ndarray, order: int, *, s
     of_x = np.arange(len(x))
     index = [of_x if same else np.arange(len(x), len(points))] + [of_x] * (order - 1)
     needed = _needed(net.depth, order)
-    tables = _tables(net, points @ points.T, len(x), needed, order)
+    tables = _tables(net, points @ points.T, len(x), needed, order, progress)
 
     def spread(slots: tuple[int, ...], table: np.ndarray) -> np.ndarray:
         """A table over points, an axis for each of these slots, as an array over tuples of points."""

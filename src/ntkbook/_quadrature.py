@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ntkbook import _progress
 from ntkbook.activations import Activation
 
 __all__ = ["Powers", "means", "settled_rule"]
@@ -88,7 +89,13 @@ def settled_rule(activation: Activation, std: float, highest: int, accuracy: flo
 
 
 def means(
-    activation: Activation, covariance: np.ndarray, wanted: Sequence[Powers], line: Rule, accuracy: float
+    activation: Activation,
+    covariance: np.ndarray,
+    wanted: Sequence[Powers],
+    line: Rule,
+    accuracy: float,
+    *,
+    progress: bool = False,
 ) -> np.ndarray:
     r"""E of :math:`\prod_j \prod_{u \in U_j} \sigma^{(u)}(h_j)` for centred Gaussians h and each choice of the U_j.
 
@@ -106,6 +113,8 @@ def means(
         A rule of `settled_rule` for the largest deviation and the highest derivative, for the e_j.
     accuracy
         That at which the lattice for the c_j is chosen.
+    progress
+        Whether to show how far it is.
 
     Returns
     -------
@@ -125,7 +134,7 @@ def means(
     half = (len(stds) + 1) // 2
     parts = [sorted({powers[part] for powers in wanted}) for part in (slice(None, half), slice(half, None))]
     total = np.zeros((len(parts[0]), len(parts[1])))
-    for start in range(0, len(nodes), _CHUNK):
+    for start in _progress.steps(range(0, len(nodes), _CHUNK), f"{len(stds)} points", wanted=progress):
         c = factor @ nodes[start : start + _CHUNK].T
         values = [table(row) for table, row in zip(tables, c, strict=True)]
         left, right = _products(parts[0], values[:half]), _products(parts[1], values[half:])

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ntkbook import _checks
+from ntkbook import _checks, _progress
 from ntkbook.kernels import KernelHierarchy, Network, check_network, empirical_ntk
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _MAX_STEPS = 16**4
+_STAGES = 13  # evaluations of the field in a step of Dopri8
 _BLOW_UP = 1e8  # growth of the state, relative to its start or to 1, past which a solution counts as diverged
 
 _RESULTS = (
@@ -148,7 +149,7 @@ def gradient_flow(
     atol: float | None = None,
     max_steps: int = _MAX_STEPS,
     throw: bool = True,
-    progress: bool = False,
+    progress: bool = True,
 ) -> Trajectory:
     r"""The exact flow :math:`\dot\theta = -\nabla_\theta L(\theta)`, (1.3), integrated in parameter space.
 
@@ -174,7 +175,7 @@ def gradient_flow(
     throw
         Whether to raise `FlowError` where the flow ends early. With False, look at ``.result``.
     progress
-        Whether to print how far the integration is.
+        Whether to show how far the integration is, once it has taken three seconds.
 
     Returns
     -------
@@ -204,8 +205,10 @@ def gradient_flow(
     x, x_test = check_network(net, params, x, x_test)
     y = _checks.labels(y, x)
     _checks.same_dtype(x=x, y=y)
+    progress = bool(progress) and not _checks.is_traced(params, x, y, x_test, times)
     options = _solver_options(x.dtype, times, rtol, atol, max_steps, progress)
-    trajectory = _gradient_flow(net, params, x, y, x_test, keep_params=bool(keep_params), **options)
+    with _progress.bar("gradient flow", wanted=progress):
+        trajectory = _gradient_flow(net, params, x, y, x_test, keep_params=bool(keep_params), **options)
     return _finish(trajectory, throw)
 
 
@@ -224,7 +227,7 @@ def _gradient_flow(
         kept = theta if keep_params else None
         return outputs(theta, x), empirical_ntk(net, theta, x), test_outputs, kept
 
-    (f, K, f_test, kept), times, result = _integrate(field, params, observe, **options)
+    (f, K, f_test, kept), times, result = _integrate(field, params, observe, flops=_flops(params, x), **options)
     return Trajectory(times, f, K, _loss(f, y), f_test, kept, result)
 
 
@@ -238,7 +241,7 @@ def truncated_flow(
     atol: float | None = None,
     max_steps: int = _MAX_STEPS,
     throw: bool = True,
-    progress: bool = False,
+    progress: bool = True,
 ) -> Trajectory:
     r"""The hierarchy truncated at level p, (2.7): (2.1) and (2.2) with :math:`\partial_t K^{(p)} = 0`.
 
@@ -289,8 +292,11 @@ def truncated_flow(
     """
     level = _checks.integer(level, "level", at_least=2)
     hierarchy, y = _check_hierarchy(hierarchy, y, level)
+    progress = bool(progress) and not _checks.is_traced(hierarchy, y, times)
     options = _solver_options(y.dtype, times, rtol, atol, max_steps, progress)
-    return _finish(_truncated_flow(hierarchy, y, level=level, **options), throw)
+    with _progress.bar(f"truncated flow, level {level}", wanted=progress):
+        trajectory = _truncated_flow(hierarchy, y, level=level, **options)
+    return _finish(trajectory, throw)
 
 
 @partial(jax.jit, static_argnames=("level", "max_steps", "progress"))
@@ -318,7 +324,7 @@ def _truncated_flow(h: KernelHierarchy, y: Array, *, level: int, **options: Any)
 
     empty = jnp.ones((), y.dtype)  # S^(0) = 1
     start = (h.outputs, h.test_outputs, (empty, *(jnp.zeros((n,) * k, y.dtype) for k in range(1, level - 1))))
-    (f, f_test, K), times, result = _integrate(field, start, observe, **options)
+    (f, f_test, K), times, result = _integrate(field, start, observe, flops=2.0 * n**level, **options)
     return Trajectory(times, f, K, _loss(f, y), f_test, None, result)
 
 
@@ -406,12 +412,13 @@ def gradient_descent(
     x_test: Array | None = None,
     keep_params: bool = False,
     throw: bool = True,
+    progress: bool = True,
 ) -> Trajectory:
     r"""Gradient descent in discrete time, :math:`\theta_{k+1} = \theta_k - \eta \nabla L(\theta_k)`.
 
     Parameters
     ----------
-    net, params, x, y, x_test, keep_params, throw
+    net, params, x, y, x_test, keep_params, throw, progress
         As for `gradient_flow`.
     learning_rate
         eta > 0, the step in units of gradient flow.
@@ -453,21 +460,24 @@ def gradient_descent(
     every = _checks.integer(every, "every", at_least=1)
     if steps % every:
         raise ValueError(f"every must divide steps, got every={every} and steps={steps}. Choose a divisor.")
-    trajectory = _gradient_descent(
-        net,
-        params,
-        x,
-        y,
-        x_test,
-        jnp.asarray(eta, x.dtype),
-        reports=steps // every,
-        every=every,
-        keep_params=bool(keep_params),
-    )
+    progress = bool(progress) and not _checks.is_traced(params, x, y, x_test, eta)
+    with _progress.bar("gradient descent", wanted=progress):
+        trajectory = _gradient_descent(
+            net,
+            params,
+            x,
+            y,
+            x_test,
+            jnp.asarray(eta, x.dtype),
+            reports=steps // every,
+            every=every,
+            keep_params=bool(keep_params),
+            progress=progress,
+        )
     return _finish(trajectory, throw)
 
 
-@partial(jax.jit, static_argnames=("net", "reports", "every", "keep_params"))
+@partial(jax.jit, static_argnames=("net", "reports", "every", "keep_params", "progress"))
 def _gradient_descent(
     net: Network,
     params: Any,
@@ -479,6 +489,7 @@ def _gradient_descent(
     reports: int,
     every: int,
     keep_params: bool,
+    progress: bool,
 ) -> Trajectory:
     outputs = jax.vmap(net, in_axes=(None, 0))
 
@@ -491,11 +502,14 @@ def _gradient_descent(
         kept = theta if keep_params else None
         return outputs(theta, x), empirical_ntk(net, theta, x), test_outputs, kept
 
-    def report(theta: Any, _: None) -> tuple[Any, tuple]:
+    def report(theta: Any, k: Array) -> tuple[Any, tuple]:
+        if progress:
+            due = k % _progress.interval(every * _flops(params, x)) == 0
+            jax.lax.cond(due, lambda: _progress.report(k / reports), lambda: None)
         theta, _ = jax.lax.scan(step, theta, length=every)
         return theta, observe(theta)
 
-    _, later = jax.lax.scan(report, params, length=reports)
+    _, later = jax.lax.scan(report, params, 1 + jnp.arange(reports))
     f, K, f_test, kept = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), observe(params), later)
     times = eta * every * jnp.arange(reports + 1, dtype=x.dtype)
     return Trajectory(times, f, K, _loss(f, y), f_test, kept, _result_of(f, times))
@@ -508,6 +522,11 @@ def _gradient_descent(
 
 def _loss(f: Array, y: Array) -> Array:
     return jnp.mean((f - jnp.broadcast_to(y, f.shape)) ** 2, axis=-1) / 2
+
+
+def _flops(params: Any, x: Array) -> float:
+    """About what a gradient of the loss costs."""
+    return 6.0 * len(x) * sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 def _check_hierarchy(h: KernelHierarchy, y: Array, level: int) -> tuple[KernelHierarchy, Array]:
@@ -565,7 +584,7 @@ def _solver_options(
         "rtol": jnp.asarray(default if rtol is None else _checks.positive(rtol, "rtol"), dtype),
         "atol": jnp.asarray(default if atol is None else _checks.positive(atol, "atol"), dtype),
         "max_steps": _checks.integer(max_steps, "max_steps", at_least=1),
-        "progress": bool(progress),
+        "progress": progress,
     }
 
 
@@ -590,8 +609,12 @@ def _integrate(
     atol: Array,
     max_steps: int,
     progress: bool,
+    flops: float,
 ) -> tuple[Any, Array, Result]:
-    """Integrate an autonomous field from time 0 and observe it at `times`, onto which the steps are clipped."""
+    """Integrate an autonomous field from time 0 and observe it at `times`, onto which the steps are clipped.
+
+    `flops` is about what the field costs.
+    """
     import diffrax  # the one place that needs the solver library
 
     limit = _BLOW_UP * jnp.maximum(1, _largest(start))
@@ -621,7 +644,7 @@ def _integrate(
         event=diffrax.Event(blown_up),
         max_steps=max_steps,
         throw=False,
-        progress_meter=diffrax.TextProgressMeter() if progress else diffrax.NoProgressMeter(),
+        progress_meter=_meter(_progress.interval(_STAGES * flops)) if progress else diffrax.NoProgressMeter(),
     )
     observed, _ = solution.ys
     sound = jnp.isfinite(_largest((start, field(start))))
@@ -642,6 +665,25 @@ def _integrate(
         _SUCCESSFUL,
     )
     return observed, times, Result(code, reached)
+
+
+def _meter(steps_between: int) -> Any:
+    import diffrax
+
+    class Meter(diffrax.AbstractProgressMeter):
+        """Moves the bar, now and then; its state is the number of steps."""
+
+        def init(self) -> Array:
+            return jnp.ones((), int)
+
+        def step(self, state: Array, progress: Any) -> Array:
+            jax.lax.cond(state % steps_between == 0, lambda: _progress.report(progress), lambda: None)
+            return state + 1
+
+        def close(self, state: Array) -> None:
+            pass
+
+    return Meter()
 
 
 def _finish(trajectory: Trajectory, throw: bool) -> Trajectory:

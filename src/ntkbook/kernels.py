@@ -21,8 +21,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.custom_derivatives import SymbolicZero
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from ntkbook import _checks
+from ntkbook import _checks, _progress
 from ntkbook.networks import MLP, MLPParams, check_params
 
 __all__ = ["KernelHierarchy", "empirical_kernel", "empirical_ntk", "kernel_hierarchy", "layer_kernels"]
@@ -224,18 +225,30 @@ def _kernel(gradients: _Gradients, state: Any, first: Array, x: Array, later: tu
 
 
 def _kernel_in_blocks(
-    gradients: _Gradients, first: Array, x: Array, order: int, directions: int, later: tuple[Array, ...] = ()
+    gradients: _Gradients, slots: tuple[Array, ...], directions: int, progress: bool, later: tuple[Array, ...] = ()
 ) -> Array:
-    """K^(order) with at most so many combinations of the slots 3, ..., r at once; `later`: the slots chosen so far."""
-    slot, n = order - len(later), len(x)
+    """K^(r), the points of each of its r slots given, with at most so many combinations of the slots 3, ..., r at once.
+
+    `later` are the points chosen so far for the last slots.
+    """
+    slot = len(slots) - len(later)
     if slot == 2:
-        return _kernel(gradients, gradients.start(), first, x, later)
-    inside = lambda points: _kernel_in_blocks(gradients, first, x, order, directions, (points, *later))  # noqa: E731
+        return _kernel(gradients, gradients.start(), slots[0], slots[1], later)
+    inside = lambda points: _kernel_in_blocks(gradients, slots, directions, progress, (points, *later))  # noqa: E731
+    x = slots[slot - 1]
+    n = len(x)
     size = max(1, directions // n ** (slot - 3))  # the earlier slots are taken whole as long as they fit
     if size >= n:
         return inside(x)
     blocks = jnp.concatenate([x, x[: -n % size]]).reshape(-1, size, x.shape[1])
-    K = jnp.moveaxis(jax.lax.map(inside, blocks), 0, slot - 1)
+
+    def block(k_and_points: tuple[Array, Array]) -> Array:
+        k, points = k_and_points
+        if progress and not later:
+            _progress.report(k / len(blocks))
+        return inside(points)
+
+    K = jnp.moveaxis(jax.lax.map(block, (jnp.arange(len(blocks)), blocks)), 0, slot - 1)
     K = K.reshape(*K.shape[: slot - 1], -1, *K.shape[slot + 1 :])
     return jax.lax.slice_in_dim(K, 0, n, axis=slot - 1)
 
@@ -244,7 +257,7 @@ def _representation(net: Network, params: Any, implementation: Implementation) -
     return _MLPGradients(net, params) if implementation == "structured" else _TreeGradients(net, params)  # type: ignore
 
 
-@partial(jax.jit, static_argnames=("net", "order", "implementation", "directions"))
+@partial(jax.jit, static_argnames=("net", "order", "implementation", "directions", "progress", "elsewhere"))
 def _compute_kernel(
     net: Network,
     params: Any,
@@ -253,9 +266,14 @@ def _compute_kernel(
     order: int,
     implementation: Implementation,
     directions: int,
+    progress: bool,
+    elsewhere: NamedSharding | None,
 ) -> Array:
     gradients = _representation(net, params, implementation)
-    return _kernel_in_blocks(gradients, x if x_test is None else x_test, x, order, directions)
+    slots = [x if x_test is None else x_test] + [x] * (order - 1)
+    if elsewhere is not None and order > 2:  # slot 3 alone is divided among devices: then so is nearly all the work
+        slots = [p if k == 2 else jax.lax.with_sharding_constraint(p, elsewhere) for k, p in enumerate(slots)]
+    return _kernel_in_blocks(gradients, tuple(slots), directions, progress)
 
 
 @partial(jax.jit, static_argnames=("net",))
@@ -270,6 +288,9 @@ def _compute_layer_kernels(net: MLP, params: MLPParams, x: Array) -> Array:
     return jnp.stack(gradients.inner_by_layer(g, g))
 
 
+_MEMORY = 2.0**30  # bytes for the work, where no limit is given; more would not be faster
+
+
 def _directions(
     net: Network,
     params: Any,
@@ -278,27 +299,70 @@ def _directions(
     order: int,
     implementation: Implementation,
     memory_limit: float | None,
+    devices: int,
 ) -> int:
-    """How many combinations of the slots 3, ..., r to compute at once: all, or as many as fit into the memory."""
+    """How many combinations of the slots 3, ..., r to compute at once: as many as fit into the memory."""
     n, k = len(x), 0 if x_test is None else len(x_test)
-    if memory_limit is None or order == 2:
-        return n ** (order - 2)
-    limit = _checks.positive(memory_limit, "memory_limit")
+    if order == 2:
+        return 1
+    limit = _MEMORY if memory_limit is None else _checks.positive(memory_limit, "memory_limit")
     if implementation == "structured":
         numbers = 2 * net.depth * net.width  # type: ignore[attr-defined]
     else:
         numbers = sum(leaf.size for leaf in jax.tree.leaves(params))
     gradients = (n + k) * numbers * x.dtype.itemsize
-    result = (k or n) * n ** (order - 1) * x.dtype.itemsize
+    result = 0 if memory_limit is None else (k or n) * n ** (order - 1) * x.dtype.itemsize / devices
     # An upper bound of what XLA was seen to ask for, in gradients of all points: 2^(r-4) (12 + 9 directions).
-    fitting = int(((limit - result) / (2.0 ** (order - 4) * gradients) - 12) / 9)
-    if fitting < 1:
-        needed = result + 2.0 ** (order - 4) * gradients * 21
+    fitting = devices * int(((limit - result) / (2.0 ** (order - 4) * gradients) - 12) / 9)
+    fewest = n if devices > 1 else 1  # the slot that is divided among devices is taken whole
+    if fitting < fewest and memory_limit is not None:
+        needed = result + 2.0 ** (order - 4) * gradients * (12 + 9 * fewest / devices)
         raise ValueError(
             f"memory_limit must be at least {needed:.3g} bytes for K^({order}) at {n} points, got {limit:.3g}. "
             "Raise it, or take fewer points in the first slot at a time: they are x_test."
         )
-    return min(fitting, n ** (order - 2))
+    return min(max(fitting, fewest), n ** (order - 2))
+
+
+def _empirical_kernel(
+    net: Network,
+    params: Any,
+    x: Array,
+    x_test: Array | None,
+    order: int,
+    implementation: Implementation,
+    memory_limit: float | None,
+    progress: bool,
+) -> Array:
+    """`empirical_kernel` with checked arguments."""
+    divided = _division(x)
+    devices = 1 if divided is None else divided.num_devices
+    directions = _directions(net, params, x, x_test, order, implementation, memory_limit, devices)
+    several_blocks = directions < len(x) ** (order - 2)
+    progress = bool(progress) and several_blocks and not _checks.is_traced(params, x, x_test)
+    compute = partial(_compute_kernel, net)
+    options = (order, implementation, directions, progress)
+    if divided is None:
+        with _progress.bar(f"K^({order})", wanted=progress):
+            return compute(params, x, x_test, *options, None)
+    mesh = Mesh(divided.mesh.devices, divided.mesh.axis_names, axis_types=(AxisType.Auto,) * divided.mesh.devices.ndim)
+    params, x, x_test = jax.tree.map(lambda leaf: jax.device_put(leaf, _sharding_on(mesh, leaf)), (params, x, x_test))
+    with _progress.bar(f"K^({order})", wanted=progress):
+        K = compute(params, x, x_test, *options, NamedSharding(mesh, PartitionSpec()))
+    slots = PartitionSpec(*[None] * (min(order, 3) - 1), divided.spec[0])
+    return jax.device_put(K, NamedSharding(divided.mesh, slots))
+
+
+def _division(x: Array) -> NamedSharding | None:
+    """How the points are divided among devices, if they are and it can be known."""
+    sharding = None if _checks.is_traced(x) else x.sharding
+    return sharding if isinstance(sharding, NamedSharding) and sharding.spec and sharding.spec[0] else None
+
+
+def _sharding_on(mesh: Mesh, leaf: Array) -> NamedSharding:
+    """That of the array, or a copy on each device where it lies on one only."""
+    known = isinstance(leaf.sharding, NamedSharding)
+    return NamedSharding(mesh, leaf.sharding.spec if known else PartitionSpec())  # type: ignore[attr-defined]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -450,6 +514,7 @@ def empirical_kernel(
     *,
     implementation: Implementation | None = None,
     memory_limit: float | None = None,
+    progress: bool = True,
 ) -> Array:
     r"""The kernel :math:`K^{(r)}` of the neural tangent hierarchy, (1.7) and (2.2), of any order r.
 
@@ -473,9 +538,11 @@ def empirical_kernel(
     implementation
         "structured" (rank-one gradients, for an `mlp`) or "autodiff" (any network). By default the first possible.
     memory_limit
-        Bytes of working memory, the result apart, that are not to be exceeded: the slots from 3 on are then taken in
-        blocks, one after the other. By default everything is computed at once. Low limits cost up to about 2^(r-3)
-        times the time.
+        Bytes of working memory, the result apart, that are not to be exceeded on any device: the slots from 3 on are
+        taken in blocks, one after the other. By default 1 GiB, or what a single direction takes where that is more.
+        Low limits cost up to about 2^(r-3) times the time.
+    progress
+        Whether to show how far it is, once it has taken three seconds.
 
     Returns
     -------
@@ -495,6 +562,11 @@ def empirical_kernel(
     4 H m n^r max(1, 2^(r-3)) in inner products; about 2 H m n^(r-1) floats at once. Autodiff: every one of n^(r-2)
     directions carries n gradients of the size of the parameters.
 
+    In float32 the error is about 1e-6 of the largest entry at every order up to 5 (see the page "Costs and accuracy").
+
+    Where `x` is divided over devices along its first axis (`jax.sharding`), slot 3 of the kernel, or slot 2 of
+    K^(2), is divided in the same way, and with it the work and the memory.
+
     Examples
     --------
     >>> import jax, jax.numpy as jnp, ntkbook
@@ -509,8 +581,7 @@ def empirical_kernel(
     order = _checks.integer(order, "order", at_least=2)
     x, x_test = check_network(net, params, x, x_test)
     implementation = _choose(net, implementation)
-    directions = _directions(net, params, x, x_test, order, implementation, memory_limit)
-    return _compute_kernel(net, params, x, x_test, order, implementation, directions)
+    return _empirical_kernel(net, params, x, x_test, order, implementation, memory_limit, progress)
 
 
 def kernel_hierarchy(
@@ -522,6 +593,7 @@ def kernel_hierarchy(
     *,
     implementation: Implementation | None = None,
     memory_limit: float | None = None,
+    progress: bool = True,
 ) -> KernelHierarchy:
     r"""The outputs and all kernels :math:`K^{(2)}, \ldots, K^{(p)}` at given parameters: the start of (2.7) and (2.11).
 
@@ -560,9 +632,8 @@ def kernel_hierarchy(
     implementation = _choose(net, implementation)
 
     def kernels(first: Array | None) -> dict[int, Array]:
-        orders = range(2, max_order + 1)
-        at_once = {r: _directions(net, params, x, first, r, implementation, memory_limit) for r in orders}
-        return {r: _compute_kernel(net, params, x, first, r, implementation, d) for r, d in at_once.items()}
+        options = (implementation, memory_limit, progress)
+        return {r: _empirical_kernel(net, params, x, first, r, *options) for r in range(2, max_order + 1)}
 
     return KernelHierarchy(
         outputs=_compute_outputs(net, params, x),

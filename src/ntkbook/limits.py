@@ -21,7 +21,7 @@ __all__ = ["limit_kernel"]
 Moments = Callable[[Array, Array, Array], tuple[Array, Array]]
 
 
-def limit_kernel(net: MLP, x: Array, order: int = 2, x_test: Array | None = None) -> Array:
+def limit_kernel(net: MLP, x: Array, order: int = 2, x_test: Array | None = None, *, progress: bool = True) -> Array:
     r"""The limit :math:`\mathcal K^{(r)} = \lim_{m \to \infty} m^{r/2-1} K_0^{(r)}` of Theorem 2.3, (2.3).
 
     Order 2 is the limiting neural tangent kernel of (1.8). With :math:`\Sigma^{(0)}(x, x') = \langle x, x' \rangle` and
@@ -44,6 +44,8 @@ def limit_kernel(net: MLP, x: Array, order: int = 2, x_test: Array | None = None
         r: 2, 4 or odd; 6 too for depth 1.
     x_test
         Test points (k, d) for the first slot, or None.
+    progress
+        Whether to show how far it is, once it has taken three seconds.
 
     Returns
     -------
@@ -92,7 +94,7 @@ def limit_kernel(net: MLP, x: Array, order: int = 2, x_test: Array | None = None
     if order > 2:
         _check_high_order(net, order, first, x)
         first_points, points = (np.asarray(p, np.float64) for p in (first, x))
-        K = limiting_kernel(net, first_points, points, order, same=x_test is None)
+        K = limiting_kernel(net, first_points, points, order, same=x_test is None, progress=bool(progress))
         return jnp.asarray(K, x.dtype)
     return _limiting_ntk(net, first, x)
 

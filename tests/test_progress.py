@@ -1,0 +1,63 @@
+"""Long work shows how far it is; short work shows nothing; results are the same."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import pytest
+from closeness import assert_close
+
+import ntkbook
+from ntkbook import _progress
+
+
+pytestmark = pytest.mark.usefixtures("strict")
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Bars at once, moved at every step."""
+    monkeypatch.setattr(_progress, "_PATIENCE", 0.0)
+    monkeypatch.setattr(_progress, "_BETWEEN_REPORTS", 1.0)
+    jax.clear_caches()  # how often a bar is moved is compiled in
+    yield
+    jax.clear_caches()
+
+
+def calls():
+    net = ntkbook.mlp(width=8, depth=2)
+    params, x, y = net.init(jax.random.key(0), 3), jnp.eye(3), jnp.ones(3)
+    h = ntkbook.KernelHierarchy(jnp.zeros(3), {2: jnp.eye(3), 3: jnp.zeros((3, 3, 3))})
+    times = jnp.linspace(0.0, 2.0, 3)
+    descend = {"learning_rate": 0.1, "steps": 4}
+    return {
+        "gradient flow": lambda **k: ntkbook.gradient_flow(net, params, x, y, times, **k).outputs,
+        "truncated flow, level 3": lambda **k: ntkbook.truncated_flow(h, y, times, level=3, **k).outputs,
+        "gradient descent": lambda **k: ntkbook.gradient_descent(net, params, x, y, **descend, **k).outputs,
+        "K^(4)": lambda **k: ntkbook.empirical_kernel(net, params, x, 4, memory_limit=2e4, **k),
+        "sets of 2 points": lambda **k: ntkbook.limit_kernel(ntkbook.mlp(width=1), x, 4, **k),
+    }
+
+
+@pytest.mark.parametrize("name", calls())
+def test_work_that_takes_long_shows_how_far_it_is(name, impatient, capsys):
+    quiet = calls()[name](progress=False)
+    assert capsys.readouterr().err == ""
+    loud = calls()[name]()
+    shown = capsys.readouterr().err
+    shares = [int(share) for share in re.findall(re.escape(name) + r": +(\d+)%", shown)]
+    assert shares == sorted(shares) and shares[0] == 0 and shares[-1] > 0
+    assert_close(loud, quiet)
+
+
+def test_short_work_shows_nothing(capsys):
+    for call in calls().values():
+        call()
+    assert capsys.readouterr().err == ""
+
+
+def test_inside_of_jit_nothing_is_shown(impatient, capsys):
+    net = ntkbook.mlp(width=8, depth=1)
+    flow = jax.jit(lambda params: ntkbook.gradient_flow(net, params, jnp.eye(3), jnp.ones(3), [1.0]).outputs)
+    jax.block_until_ready(flow(net.init(jax.random.key(0), 3)))
+    assert capsys.readouterr().err == ""
