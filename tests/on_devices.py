@@ -39,16 +39,14 @@ def flops_on_each_device(order: int) -> float:
     net = ntkbook.mlp(width=256, depth=2)
     params = net.init(jax.random.key(0), 16)
     x = ntkbook.data.sphere_points(jax.random.key(1), 16, 16)
-    mesh = jax.make_mesh((DEVICES,), ("points",), axis_types=(AxisType.Auto,))
-    everywhere = NamedSharding(mesh, P())
+    divided = NamedSharding(jax.make_mesh((DEVICES,), ("points",)), P("points"))
 
-    def flops(params, x, elsewhere):
-        arguments = (net, params, x, None, order, "structured", len(x) ** (order - 2), False, elsewhere)
-        return kernels._compute_kernel.lower(*arguments).compile().cost_analysis()["flops"]
+    def flops(params, x, slots):
+        lowered = kernels._compute_kernel.lower(net, params, x, slots, "structured")
+        return lowered.compile().cost_analysis()["flops"]
 
-    on_one = flops(params, x, None)
-    divided = jax.device_put(x, NamedSharding(mesh, P("points")))
-    return flops(jax.device_put(params, everywhere), divided, everywhere) / on_one
+    slots = (None,) * order
+    return flops(*kernels._on_devices(divided, params, jax.device_put(x, divided), slots)) / flops(params, x, slots)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from closeness import assert_close
 
 import ntkbook
-from ntkbook import kernels
+from ntkbook import kernels, terms
 
 pytestmark = pytest.mark.usefixtures("strict")
 
@@ -65,6 +65,16 @@ def test_structured_against_oracle_at_order_five():
     assert_close(
         ntkbook.empirical_kernel(net, params, x, order=5), oracles.empirical_kernel(net, params, x, 5), float32=1e-4
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("depth", [1, 2])
+def test_three_routes_agree_at_order_six(depth):
+    net, params, x, _ = problem(depth, "tanh", width=3)
+    K = ntkbook.empirical_kernel(net, params, x, order=6)
+    assert_close(ntkbook.empirical_kernel(net, params, x, order=6, implementation="autodiff"), K, float32=1e-4)
+    if depth == 1:
+        assert_close(terms.evaluate(terms.kernel_terms(6, depth), net, params, x), K, float32=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -164,15 +174,21 @@ def test_jit_and_vmap_over_parameters_and_points(small):
 
 
 @pytest.mark.parametrize("directions", [1, 2, 5, 8])
-def test_blocks_of_the_later_slots_change_nothing(directions):
+@pytest.mark.parametrize("traced", [False, True])
+def test_blocks_of_the_later_slots_change_nothing(directions, traced, monkeypatch):
     net = ntkbook.mlp(width=6, depth=2)
     params = net.init(jax.random.key(0), 3)
     x = ntkbook.data.sphere_points(jax.random.key(1), 4, 3)
     x_test = ntkbook.data.sphere_points(jax.random.key(2), 2, 3)
     for implementation in ("structured", "autodiff"):
-        whole = ntkbook.empirical_kernel(net, params, x, 4, x_test, implementation=implementation)
-        blocks = kernels._compute_kernel(net, params, x, x_test, 4, implementation, directions, False, None)
-        assert_close(blocks, whole)
+
+        def compute(params, implementation=implementation):
+            return ntkbook.empirical_kernel(net, params, x, 4, x_test, implementation=implementation)
+
+        whole = compute(params)
+        with monkeypatch.context() as patch:
+            patch.setattr(kernels, "_directions", lambda *_: directions)
+            assert_close(jax.jit(compute)(params) if traced else compute(params), whole)
 
 
 @pytest.mark.parametrize(
@@ -256,6 +272,18 @@ def test_structured_route_stores_no_gradients(small):
     x = jax.ShapeDtypeStruct((n, 3), params.readout.dtype)
     compiled = jax.jit(lambda p, x: ntkbook.empirical_ntk(net, p, x)).lower(params, x).compile()
     assert compiled.memory_analysis().temp_size_in_bytes < n * m**2 * params.readout.dtype.itemsize / 10
+
+
+@pytest.mark.parametrize("order", [2, 3, 4])
+def test_one_hidden_layer_has_no_quadratic_cost(order):
+    def flops(width):
+        net = ntkbook.mlp(width=width, depth=1)
+        params = jax.eval_shape(lambda key: net.init(key, 3), jax.random.key(0))
+        x = jax.ShapeDtypeStruct((3, 3), params.readout.dtype)
+        compute = jax.jit(lambda p, x: ntkbook.empirical_kernel(net, p, x, order=order))
+        return compute.lower(params, x).compile().cost_analysis()["flops"]
+
+    assert flops(4000) < 2.2 * flops(2000)
 
 
 # -- bad arguments ---------------------------------------------------------------------------------------------------

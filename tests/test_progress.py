@@ -10,7 +10,6 @@ from closeness import assert_close
 import ntkbook
 from ntkbook import _progress
 
-
 pytestmark = pytest.mark.usefixtures("strict")
 
 
@@ -34,7 +33,7 @@ def calls():
         "gradient flow": lambda **k: ntkbook.gradient_flow(net, params, x, y, times, **k).outputs,
         "truncated flow, level 3": lambda **k: ntkbook.truncated_flow(h, y, times, level=3, **k).outputs,
         "gradient descent": lambda **k: ntkbook.gradient_descent(net, params, x, y, **descend, **k).outputs,
-        "K^(4)": lambda **k: ntkbook.empirical_kernel(net, params, x, 4, memory_limit=2e4, **k),
+        "K^(4)": lambda **k: ntkbook.empirical_kernel(net, params, x, 4, memory_limit=5e3 * x.dtype.itemsize, **k),
         "sets of 2 points": lambda **k: ntkbook.limit_kernel(ntkbook.mlp(width=1), x, 4, **k),
     }
 

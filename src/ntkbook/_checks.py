@@ -78,6 +78,8 @@ def labels(value: Any, x: Array, name: str = "y") -> Array:
 
 def same_dtype(**arrays: Any) -> None:
     """Refuse a mix of dtypes among the leaves of `arrays`, and leaves that are no arrays."""
+    if len({getattr(leaf, "dtype", type(leaf)) for leaf in jax.tree.leaves(arrays)}) == 1:
+        return
     found = {
         name: sorted({str(getattr(leaf, "dtype", type(leaf).__name__)) for leaf in jax.tree.leaves(value)})
         for name, value in arrays.items()

@@ -29,6 +29,8 @@ from ntkbook.networks import MLP, MLPParams, check_params
 __all__ = ["KernelHierarchy", "empirical_kernel", "empirical_ntk", "kernel_hierarchy", "layer_kernels"]
 
 Network = Callable[[Any, Array], Array]
+_Slots = tuple[Array | None, ...]  # the points of each slot; None: those of x, so that what they share is computed once
+_Map = Callable[[Callable[[Array], Array], Array], Array]  # of a function over the leading axis
 Implementation = Literal["structured", "autodiff"]
 
 
@@ -225,55 +227,45 @@ def _kernel(gradients: _Gradients, state: Any, first: Array, x: Array, later: tu
 
 
 def _kernel_in_blocks(
-    gradients: _Gradients, slots: tuple[Array, ...], directions: int, progress: bool, later: tuple[Array, ...] = ()
+    compute: Callable[[_Slots], Array], x: Array, slots: _Slots, directions: int, each: _Map, slot: int
 ) -> Array:
-    """K^(r), the points of each of its r slots given, with at most so many combinations of the slots 3, ..., r at once.
-
-    `later` are the points chosen so far for the last slots.
-    """
-    slot = len(slots) - len(later)
+    """K^(r), at most so many combinations of the slots 3, ..., r at once; slots beyond `slot` are chosen already."""
     if slot == 2:
-        return _kernel(gradients, gradients.start(), slots[0], slots[1], later)
-    inside = lambda points: _kernel_in_blocks(gradients, slots, directions, progress, (points, *later))  # noqa: E731
-    x = slots[slot - 1]
+        return compute(slots)
+
+    def inside(points: Array | None) -> Array:
+        chosen = (*slots[: slot - 1], points, *slots[slot:])
+        return _kernel_in_blocks(compute, x, chosen, directions, each, slot - 1)
+
     n = len(x)
     size = max(1, directions // n ** (slot - 3))  # the earlier slots are taken whole as long as they fit
     if size >= n:
-        return inside(x)
+        return inside(slots[slot - 1])
     blocks = jnp.concatenate([x, x[: -n % size]]).reshape(-1, size, x.shape[1])
-
-    def block(k_and_points: tuple[Array, Array]) -> Array:
-        k, points = k_and_points
-        if progress and not later:
-            _progress.report(k / len(blocks))
-        return inside(points)
-
-    K = jnp.moveaxis(jax.lax.map(block, (jnp.arange(len(blocks)), blocks)), 0, slot - 1)
+    K = jnp.moveaxis(each(inside, blocks), 0, slot - 1)
     K = K.reshape(*K.shape[: slot - 1], -1, *K.shape[slot + 1 :])
     return jax.lax.slice_in_dim(K, 0, n, axis=slot - 1)
+
+
+def _one_by_one(what: str, progress: bool) -> _Map:
+    """`jax.lax.map` outside of compiled code, where it is twice as fast on CPU and can show how far it is."""
+
+    def each(f: Callable[[Array], Array], blocks: Array) -> Array:
+        bar = _progress.steps(range(len(blocks)), what, wanted=progress)
+        return jnp.stack([jax.block_until_ready(f(blocks[k])) for k in bar])  # one at a time in memory
+
+    return each
 
 
 def _representation(net: Network, params: Any, implementation: Implementation) -> _Gradients:
     return _MLPGradients(net, params) if implementation == "structured" else _TreeGradients(net, params)  # type: ignore
 
 
-@partial(jax.jit, static_argnames=("net", "order", "implementation", "directions", "progress", "elsewhere"))
-def _compute_kernel(
-    net: Network,
-    params: Any,
-    x: Array,
-    x_test: Array | None,
-    order: int,
-    implementation: Implementation,
-    directions: int,
-    progress: bool,
-    elsewhere: NamedSharding | None,
-) -> Array:
+@partial(jax.jit, static_argnames=("net", "implementation"))
+def _compute_kernel(net: Network, params: Any, x: Array, slots: _Slots, implementation: Implementation) -> Array:
     gradients = _representation(net, params, implementation)
-    slots = [x if x_test is None else x_test] + [x] * (order - 1)
-    if elsewhere is not None and order > 2:  # slot 3 alone is divided among devices: then so is nearly all the work
-        slots = [p if k == 2 else jax.lax.with_sharding_constraint(p, elsewhere) for k, p in enumerate(slots)]
-    return _kernel_in_blocks(gradients, tuple(slots), directions, progress)
+    first, second, *later = (x if points is None else points for points in slots)
+    return _kernel(gradients, gradients.start(), first, second, tuple(later))
 
 
 @partial(jax.jit, static_argnames=("net",))
@@ -338,19 +330,20 @@ def _empirical_kernel(
     divided = _division(x)
     devices = 1 if divided is None else divided.num_devices
     directions = _directions(net, params, x, x_test, order, implementation, memory_limit, devices)
-    several_blocks = directions < len(x) ** (order - 2)
-    progress = bool(progress) and several_blocks and not _checks.is_traced(params, x, x_test)
-    compute = partial(_compute_kernel, net)
-    options = (order, implementation, directions, progress)
+    slots: _Slots = (x_test,) + (None,) * (order - 1)
+    if divided is not None:
+        params, x, slots = _on_devices(divided, params, x, slots)
+    traced = _checks.is_traced(params, x, x_test)
+    each = jax.lax.map if traced else _one_by_one(f"K^({order})", progress)
+    compute = lambda slots: _compute_kernel(net, params, x, slots, implementation)  # noqa: E731
+    K = _kernel_in_blocks(compute, x, slots, directions, each, order)
     if divided is None:
-        with _progress.bar(f"K^({order})", wanted=progress):
-            return compute(params, x, x_test, *options, None)
-    mesh = Mesh(divided.mesh.devices, divided.mesh.axis_names, axis_types=(AxisType.Auto,) * divided.mesh.devices.ndim)
-    params, x, x_test = jax.tree.map(lambda leaf: jax.device_put(leaf, _sharding_on(mesh, leaf)), (params, x, x_test))
-    with _progress.bar(f"K^({order})", wanted=progress):
-        K = compute(params, x, x_test, *options, NamedSharding(mesh, PartitionSpec()))
-    slots = PartitionSpec(*[None] * (min(order, 3) - 1), divided.spec[0])
-    return jax.device_put(K, NamedSharding(divided.mesh, slots))
+        return K
+    spec = PartitionSpec(*[None] * (min(order, 3) - 1), divided.spec[0])
+    return jax.device_put(K, NamedSharding(divided.mesh, spec))
+
+
+# -- several devices --------------------------------------------------------------------------------------------------
 
 
 def _division(x: Array) -> NamedSharding | None:
@@ -359,10 +352,22 @@ def _division(x: Array) -> NamedSharding | None:
     return sharding if isinstance(sharding, NamedSharding) and sharding.spec and sharding.spec[0] else None
 
 
-def _sharding_on(mesh: Mesh, leaf: Array) -> NamedSharding:
-    """That of the array, or a copy on each device where it lies on one only."""
-    known = isinstance(leaf.sharding, NamedSharding)
-    return NamedSharding(mesh, leaf.sharding.spec if known else PartitionSpec())  # type: ignore[attr-defined]
+def _on_devices(divided: NamedSharding, params: Any, x: Array, slots: _Slots) -> tuple[Any, Array, _Slots]:
+    """Parameters, x and slots where the compiler can divide the work: slot 3 alone is divided, or x for K^(2)."""
+    axis_types = (AxisType.Auto,) * divided.mesh.devices.ndim
+    mesh = Mesh(divided.mesh.devices, divided.mesh.axis_names, axis_types=axis_types)
+
+    def put(leaf: Array, spec: PartitionSpec) -> Array:
+        return jax.device_put(leaf, NamedSharding(mesh, spec))
+
+    def keep(leaf: Array) -> Array:
+        known = isinstance(leaf.sharding, NamedSharding)
+        return put(leaf, leaf.sharding.spec if known else PartitionSpec())  # type: ignore[attr-defined]
+
+    params, first = jax.tree.map(keep, (params, slots[0]))
+    if len(slots) == 2:
+        return params, keep(x), (first, None)
+    return params, put(x, PartitionSpec()), (first, None, keep(x), *slots[3:])
 
 
 # ---------------------------------------------------------------------------------------------------------------------
