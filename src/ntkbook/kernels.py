@@ -280,7 +280,7 @@ def _compute_layer_kernels(net: MLP, params: MLPParams, x: Array) -> Array:
     return jnp.stack(gradients.inner_by_layer(g, g))
 
 
-_MEMORY = 2.0**30  # bytes for the work, where no limit is given; more would not be faster
+_MEMORY = 2.0**30  # bytes for the work where no limit is given: larger blocks are not faster
 
 
 def _directions(
@@ -297,23 +297,26 @@ def _directions(
     n, k = len(x), 0 if x_test is None else len(x_test)
     if order == 2:
         return 1
-    limit = _MEMORY if memory_limit is None else _checks.positive(memory_limit, "memory_limit")
     if implementation == "structured":
         numbers = 2 * net.depth * net.width  # type: ignore[attr-defined]
     else:
         numbers = sum(leaf.size for leaf in jax.tree.leaves(params))
     gradients = (n + k) * numbers * x.dtype.itemsize
-    result = 0 if memory_limit is None else (k or n) * n ** (order - 1) * x.dtype.itemsize / devices
+    fewest = n if devices > 1 else 1  # the slot that is divided among devices is taken whole
+    if memory_limit is None:
+        fitting = devices * int(_MEMORY / (1.5 * gradients))  # about what XLA asks for
+        return min(max(fitting, fewest), n ** (order - 2))
+    limit = _checks.positive(memory_limit, "memory_limit")
+    result = (k or n) * n ** (order - 1) * x.dtype.itemsize / devices
     # An upper bound of what XLA was seen to ask for, in gradients of all points: 2^(r-4) (12 + 9 directions).
     fitting = devices * int(((limit - result) / (2.0 ** (order - 4) * gradients) - 12) / 9)
-    fewest = n if devices > 1 else 1  # the slot that is divided among devices is taken whole
-    if fitting < fewest and memory_limit is not None:
+    if fitting < fewest:
         needed = result + 2.0 ** (order - 4) * gradients * (12 + 9 * fewest / devices)
         raise ValueError(
             f"memory_limit must be at least {needed:.3g} bytes for K^({order}) at {n} points, got {limit:.3g}. "
             "Raise it, or take fewer points in the first slot at a time: they are x_test."
         )
-    return min(max(fitting, fewest), n ** (order - 2))
+    return min(fitting, n ** (order - 2))
 
 
 def _empirical_kernel(
