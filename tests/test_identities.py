@@ -54,6 +54,15 @@ def test_symmetric_in_the_first_two_slots(problem):
         assert_close(K, K.swapaxes(0, 1))
 
 
+@given(problems(), st.permutations(range(N)))
+def test_order_of_the_points_only_orders_the_entries(problem, order_of_points):
+    net, params, x, _ = problem
+    index = np.array(order_of_points)
+    for order in (2, 3, 4):
+        expected = kernel(net, params, x, order)[np.ix_(*[index] * order)]
+        assert_close(kernel(net, params, x[index], order), expected)
+
+
 def test_not_symmetric_in_any_other_pair_of_slots(small):
     for order in (3, 4):
         K = small.hierarchy.kernels[order]
