@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ntkbook.diagnostics import PowerLaw
 
-__all__ = ["COLOURS", "MARKERS", "heat_maps", "mode_decay", "power_laws", "time_curves", "use_style"]
+__all__ = ["COLOURS", "MARKERS", "heat_maps", "histograms", "mode_decay", "power_laws", "time_curves", "use_style"]
 
 INK = "#000000"
 GUIDE = "#767676"
@@ -172,6 +172,34 @@ def heat_maps(matrices: Sequence[Any], titles: Sequence[str], *, diverging: bool
         ax.set(title=title, xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
     figure.colorbar(image, ax=axes[0].tolist(), shrink=0.8)
+    return figure
+
+
+def histograms(panels: Mapping[str, tuple[Mapping[str, Any], float]]) -> Figure:
+    """Distributions that narrow around a limit: one outline for each width, darker and thicker the wider.
+
+    Parameters
+    ----------
+    panels
+        For each panel, named by its title: the samples, named by their labels from narrow to wide, and the limit.
+
+    Examples
+    --------
+    >>> from ntkbook import plots
+    >>> samples = {"$m=16$": [0.5, 1.4, 1.1], "$m=1024$": [0.9, 1.1, 1.0]}
+    >>> figure = plots.histograms({"$K_0^{(2)}$": (samples, 1.0)})
+    >>> figure.axes[0].get_title()
+    '$K_0^{(2)}$'
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.2 * len(panels) + 0.4, 3.2), squeeze=False)
+    for ax, (title, (samples, limit)) in zip(axes[0], panels.items(), strict=True):
+        for k, (label, values) in enumerate(samples.items(), start=1):
+            share = k / len(samples)
+            style = {"color": INK, "alpha": share, "linewidth": 0.6 + 1.4 * share}
+            ax.hist(np.asarray(values), bins="fd", density=True, histtype="step", label=label, **style)
+        ax.axvline(limit, color=COLOURS["limit"], linestyle="--", label="limit")
+        ax.set(title=title, yscale="log", ylabel="density" if ax is axes[0, 0] else "")
+    axes[0, 0].legend()
     return figure
 
 
