@@ -191,7 +191,7 @@ def histograms(panels: Mapping[str, tuple[Mapping[str, Any], float]]) -> Figure:
     >>> figure.axes[0].get_title()
     '$K_0^{(2)}$'
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.2 * len(panels) + 0.4, 3.2), squeeze=False)
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.9 * len(panels) + 1.2, 3.2), squeeze=False)
     for ax, (title, (samples, limit)) in zip(axes[0], panels.items(), strict=True):
         for k, (label, values) in enumerate(samples.items(), start=1):
             share = k / len(samples)
@@ -199,7 +199,7 @@ def histograms(panels: Mapping[str, tuple[Mapping[str, Any], float]]) -> Figure:
             ax.hist(np.asarray(values), bins="fd", density=True, histtype="step", label=label, **style)
         ax.axvline(limit, color=COLOURS["limit"], linestyle="--", label="limit")
         ax.set(title=title, yscale="log", ylabel="density" if ax is axes[0, 0] else "")
-    axes[0, 0].legend()
+    axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
