@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from ntkbook.widgets.hierarchy import HierarchyAtWork, along_training
+from ntkbook.widgets.motion import KernelInMotion, kernel_motion, limiting_motion
 from ntkbook.widgets.orders import OrdersOfMagnitude, sizes_at_start
 from ntkbook.widgets.train import TrainLive
 
-__all__ = ["HierarchyAtWork", "OrdersOfMagnitude", "TrainLive", "along_training", "sizes_at_start"]
+__all__ = [
+    "HierarchyAtWork",
+    "KernelInMotion",
+    "OrdersOfMagnitude",
+    "TrainLive",
+    "along_training",
+    "kernel_motion",
+    "limiting_motion",
+    "sizes_at_start",
+]

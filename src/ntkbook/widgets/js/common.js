@@ -504,6 +504,13 @@ class Frame {
     else this.panels.append(element("div", { class: "ntk-pair" }, ...charts.map((chart) => chart.node)));
   }
 
+  /** Small pictures side by side over the whole width, as many in a line as there is room for. */
+  row(html, ...charts) {
+    this.charts.push(...charts);
+    const pictures = element("div", { class: "ntk-row" }, ...charts.map((chart) => chart.node));
+    this.panels.append(element("div", { class: "ntk-wide" }, element("p", { class: "ntk-caption", html }), pictures));
+  }
+
   /** A chart with a table beside it, or below it where there is no room. */
   panelWithAside(chart, aside) {
     this.charts.push(chart);

@@ -1,0 +1,167 @@
+// The kernel in motion: m (K_t - K_0) along training at several widths, beside the limit of its mean.
+
+/** The motion of many networks and their mirror twins, from the flat table of ntkbook.widgets.KernelInMotion. */
+class Motion {
+  constructor(flat, { seeds, times, points }) {
+    Object.assign(this, { flat, seeds, points, length: times.length, entries: (points * (points + 1)) / 2 });
+  }
+
+  /** The place of the entry (a, b), counted from 0, among those on and above the diagonal. */
+  place(a, b) {
+    const [low, high] = a < b ? [a, b] : [b, a];
+    return low * this.points - (low * (low - 1)) / 2 + high - low;
+  }
+
+  /** At each time the entries of the mean over `count` networks from `seed` on (counted from 1, in a ring). */
+  mean(w, { seed, count, twins }) {
+    const block = this.length * this.entries;
+    const sum = new Float64Array(block);
+    for (let k = 0; k < count; k++) {
+      const start = (w * this.seeds + ((seed - 1 + k) % this.seeds)) * 2 * block;
+      for (let i = 0; i < block; i++) {
+        sum[i] += twins ? (this.flat[start + i] + this.flat[start + block + i]) / 2 : this.flat[start + i];
+      }
+    }
+    return this.byTime(sum.map((v) => v / count));
+  }
+
+  byTime(block) {
+    return Array.from({ length: this.length }, (_, k) => Array.from(block.slice(k * this.entries, (k + 1) * this.entries)));
+  }
+
+  matrix(row) {
+    return Array.from({ length: this.points ** 2 }, (_, i) => row[this.place(Math.floor(i / this.points), i % this.points)]);
+  }
+}
+
+function buildMotion(frame) {
+  const { model, state } = frame;
+  const meta = model.get("meta");
+  const { widths, times, seeds, points: n } = meta;
+  const all = floats(model.get("data"));
+  const limitSize = (times.length * n * (n + 1)) / 2;
+  let motion = new Motion(all.slice(limitSize), meta);
+  const limit = motion.byTime(all.slice(0, limitSize));
+  const counts = [1, 2, 4, 8, 16].filter((count) => count < seeds);
+  const entries = Array.from({ length: n * n }, (_, i) => [Math.floor(i / n) + 1, (i % n) + 1]).filter(([a, b]) => a <= b);
+  const moved = "<i>K<sub>t</sub></i> \u2212 <i>K</i><sub>0</sub>";
+
+  const initial = { time: times[times.length - 5], entry: "2,2", twins: "no", count: 1, seed: 1, ...meta.initial };
+  frame.range("time", { label: "Time <i>t</i>", initial: initial.time, choices: () => times.slice(1), format: (t) => fixed(t, 1) });
+  frame.range("seed", {
+    label: "First network", initial: initial.seed, choices: () => Array.from({ length: seeds }, (_, k) => k + 1),
+  });
+  frame.range("count", { label: "Mean over", initial: initial.count, choices: () => counts, format: (k) => (k === 1 ? "1 network" : `${k} networks`) });
+  frame.select("twins", {
+    label: "Mirror twins", initial: initial.twins,
+    options: [{ value: "no", label: "left out" }, { value: "yes", label: "averaged in" }],
+  });
+  frame.select("entry", {
+    label: "Entry below", initial: initial.entry,
+    options: entries.map(([a, b]) => ({ value: `${a},${b}`, label: `(x${a}, x${b})` })),
+  });
+
+  const maps = widths.map((width) => new HeatMap({ title: `<i>m</i> = ${width}`, size: n }));
+  const limitMap = new HeatMap({ title: "limit of the mean", size: n });
+  const curve = new Chart({ title: "" });
+  const size = new Chart({ title: `Largest entry of |${moved}|, without the factor <i>m</i>` });
+  frame.row(`The matrix <i>m</i> (${moved})`, ...maps, limitMap);
+  frame.panel(curve);
+  frame.panel(size);
+  const shade = (w) => 0.3 + (0.7 * (w + 1)) / widths.length;
+  frame.legend([
+    ...widths.map((width, w) => ({ label: `<i>m</i> = ${width}`, colour: `color-mix(in srgb, ${COLOURS.exact} ${Math.round(100 * shade(w))}%, var(--ntk-paper))`, width: 1 + w / 2 })),
+    { label: "limit of the mean", colour: COLOURS.limit, dash: "5 4" },
+  ]);
+
+  let origin = hasKernel(model) ? "" : "Precomputed.";
+
+  function draw(aloud) {
+    const { time, entry, seed, count } = state;
+    const twins = state.twins === "yes";
+    const now = times.indexOf(time);
+    const place = motion.place(...entry.split(",").map((i) => Number(i) - 1));
+    const means = widths.map((_, w) => motion.mean(w, { seed, count, twins }));
+    const largest = (row) => Math.max(...row.map(Math.abs));
+    const range = Math.max(...[...means, limit].flat().map(largest));
+    maps.forEach((map, w) => map.update(motion.matrix(means[w][now]), range));
+    limitMap.update(motion.matrix(limit[now]), range);
+
+    const x = { min: 0, max: times[times.length - 1], label: "time *t*" };
+    const values = [...means, limit].flatMap((rows) => rows.map((row) => row[place]));
+    const room = 0.06 * (Math.max(...values) - Math.min(...values) || 1);
+    curve.title(`Entry (<i>x</i><sub>${entry[0]}</sub>, <i>x</i><sub>${entry[2]}</sub>) of <i>m</i> (${moved})`);
+    curve.setAxes({ x, y: { min: Math.min(...values) - room, max: Math.max(...values) + room } });
+    curve.line("zero", [0, x.max], [0, 0], { colour: COLOURS.guide, width: 0.7 });
+    const sizes = means.map((rows, w) => rows.map((row) => largest(row) / widths[w]));
+    const seen = sizes.flatMap((row) => row.slice(1));
+    size.setAxes({
+      x, y: { min: 10 ** Math.floor(Math.log10(Math.min(...seen))), max: 10 ** Math.ceil(Math.log10(Math.max(...seen))), log: true },
+    });
+    means.forEach((rows, w) => {
+      const style = { opacity: shade(w), width: 1 + w / 2 };
+      curve.line(`m ${w}`, times, rows.map((row) => row[place]), style);
+      size.line(`m ${w}`, times, sizes[w], style);
+    });
+    curve.line("limit", times, limit.map((row) => row[place]), { colour: COLOURS.limit, width: 2.2, dash: "5 4" });
+    for (const chart of [curve, size]) chart.cursor("now", time, { dash: "2 3" });
+    describe({ now, place, means, largest, twins, aloud });
+  }
+
+  function describe({ now, place, means, largest, twins, aloud }) {
+    const { time, seed, count, entry } = state;
+    const who = `${count === 1 ? `network ${seed}` : `mean over ${count} networks from number ${seed} on`}${twins ? ", averaged with mirror twins" : ""}`;
+    const tops = widths.map((width, w) => `${readable(largest(means[w][now]), 2)} at width ${width}`).join(", ");
+    frame.summarise(
+      `At <i>t</i> = ${fixed(time, 1)} the largest entry of <i>m</i> |${moved}| is ${tops}; in the limit of the mean ${readable(largest(limit[now]), 2)}. ` +
+        `<span class="ntk-quiet">${who[0].toUpperCase() + who.slice(1)}. ${origin}</span>`,
+      { aloud },
+    );
+    const setting = `Time ${fixed(time, 1)}, ${who}`;
+    const read = (row) => motion.matrix(row).map((v) => readable(v, 2)).join(", ");
+    maps.forEach((map, w) => map.describe(`m times the motion of the kernel at width ${widths[w]}, row by row: ${read(means[w][now])}. ${setting}.`));
+    limitMap.describe(`The limit of the mean as the width grows, row by row: ${read(limit[now])}. ${setting}.`);
+    curve.describe(`Entry ${entry} of m times the motion against time, now ${widths.map((width, w) => `${readable(means[w][now][place], 2)} at width ${width}`).join(", ")}; limit of the mean ${readable(limit[now][place], 2)}. ${setting}.`);
+    size.describe(`Largest entry of the motion without the factor m against time on a logarithmic axis, now ${widths.map((width, w) => `${readable(largest(means[w][now]) / width, 2)} at width ${width}`).join(", ")}. ${setting}.`);
+  }
+
+  frame.changed = () => draw(true);
+
+  if (hasKernel(model)) {
+    let first = seeds;
+    const button = frame.button("New networks from Python", async () => {
+      const before = button.textContent;
+      button.disabled = true;
+      button.textContent = "Computing \u2026";
+      try {
+        const { buffers } = await frame.ask({ first_seed: first });
+        motion = new Motion(floats(buffers[0]), meta);
+        first += seeds;
+        origin = "Computed just now by Python.";
+        draw(true);
+      } catch (error) {
+        frame.summarise(`Python could not compute this: ${error.message}`, { aloud: true });
+      }
+      button.disabled = false;
+      button.textContent = before;
+    });
+  }
+
+  frame.restore();
+  draw(false);
+}
+
+export { Motion };
+
+export default {
+  render: renderWith({
+    name: "kernel-in-motion",
+    question: "How far does the kernel move, once the factor 1/m is taken out?",
+    tries: [
+      "Go through the networks. At which width is the matrix <i>m</i> (<i>K<sub>t</sub></i> \u2212 <i>K</i><sub>0</sub>) largest?",
+      "Take the mean over more networks. Does it settle on the limit? Average the mirror twins in: the readout <i>a</i> becomes \u2212<i>a</i>, the residuals stay.",
+      "With one network and its twin, which width is wide enough to agree with the limit?",
+    ],
+    build: buildMotion,
+  }),
+};
