@@ -14,11 +14,21 @@ import numpy as np
 import pytest
 
 import ntkbook
-from ntkbook.widgets import HierarchyAtWork, OrdersOfMagnitude, TrainLive, along_training, sizes_at_start
+from ntkbook.widgets import (
+    HierarchyAtWork,
+    KernelInMotion,
+    OrdersOfMagnitude,
+    TrainLive,
+    along_training,
+    kernel_motion,
+    limiting_motion,
+    sizes_at_start,
+)
 from ntkbook.widgets._base import BookWidget
 from ntkbook.widgets.hierarchy import LENGTH, TIMES
+from ntkbook.widgets.motion import TIMES as MOTION_TIMES
 
-WIDGETS = [TrainLive, OrdersOfMagnitude, HierarchyAtWork]
+WIDGETS = [TrainLive, OrdersOfMagnitude, HierarchyAtWork, KernelInMotion]
 
 
 def floats(widget: BookWidget) -> np.ndarray:
@@ -161,3 +171,57 @@ def test_both_sides_of_the_hierarchy_agree_along_training() -> None:
     measured = (residual[2:] - residual[:-2]) / (TIMES[2] - TIMES[0])
     slope = -np.einsum("tab,tb->ta", K2, residual)[1:-1] / 3
     assert np.abs(measured - slope).max() < 0.02 * np.abs(slope).max()
+
+
+def motions(seeds: int = 3, times: int = len(MOTION_TIMES)) -> dict[int, np.ndarray]:
+    return {width: np.full((seeds, 2, times, 6), float(width)) for width in (64, 16)}
+
+
+def test_kernel_in_motion_carries_the_limit_and_then_its_runs_by_width() -> None:
+    widget = KernelInMotion(motions(), np.zeros((len(MOTION_TIMES), 6)))
+    assert widget.meta["widths"] == [16, 64] and widget.meta["seeds"] == 3
+    limit, first, second = np.split(floats(widget), np.cumsum([len(MOTION_TIMES) * 6, 3 * 2 * len(MOTION_TIMES) * 6]))
+    assert set(limit) == {0} and set(first) == {16} and set(second) == {64}
+    json.dumps(widget.meta)
+
+
+@pytest.mark.parametrize("runs, times", [(motions(times=4), len(MOTION_TIMES)), (motions(), 4)])
+def test_kernel_in_motion_refuses_another_shape(runs: dict, times: int) -> None:
+    with pytest.raises(ValueError, match="every run must have the shape"):
+        KernelInMotion(runs, np.zeros((times, 6)))
+
+
+def test_other_networks_come_from_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    def made_up(*, width: int, seeds: range) -> np.ndarray:
+        return np.full((len(seeds), 2, 2, len(MOTION_TIMES), 6), width + seeds[0] / 10)
+
+    monkeypatch.setattr("ntkbook.widgets.motion.kernel_motion", made_up)
+    widget = KernelInMotion(motions(), np.zeros((len(MOTION_TIMES), 6)))
+    content, array = exchange(widget, {"type": "compute", "id": "a", "first_seed": 5})
+    assert content == {"type": "result", "id": "a", "meta": {"first_seed": 5}}
+    assert array.size == 2 * 3 * 2 * len(MOTION_TIMES) * 6 and set(array) == {np.float32(16.5), np.float32(64.5)}
+
+
+@pytest.mark.slow
+def test_kernel_motion_is_that_of_the_exact_flow() -> None:
+    motion = kernel_motion(width=12, seeds=[4])[0]
+    with jax.enable_x64(True):
+        net = ntkbook.mlp(width=12)
+        x = ntkbook.data.sphere_points(jax.random.key(1), 3, 5)
+        params = net.init(jax.random.key(4), 5)
+        for sign, (moved, rate) in zip((1, -1), motion, strict=True):
+            start = params._replace(readout=sign * params.readout)
+            flow = ntkbook.gradient_flow(net, start, x, net(start, x) + 1, np.array([0.0, 2.99, 3.0, 3.01]))
+            seen = 12 * np.asarray(flow.kernel - flow.kernel[0])[:, *np.triu_indices(3)]
+            np.testing.assert_allclose(moved[MOTION_TIMES.index(3.0)], seen[2], atol=1e-6)
+            np.testing.assert_allclose(rate[MOTION_TIMES.index(3.0)], (seen[3] - seen[1]) / 0.02, atol=1e-4)
+    assert np.abs(motion[:, 0, 0]).max() == 0
+    np.testing.assert_allclose(motion[0, 1, 0], -motion[1, 1, 0], atol=1e-12)  # K_0^(3) is odd in the readout
+
+
+@pytest.mark.slow
+def test_limiting_motion_is_what_the_mean_of_wide_twins_approaches() -> None:
+    limit = limiting_motion()
+    wide = kernel_motion(width=8192, seeds=range(8))[:, :, 0].mean(axis=(0, 1))
+    assert limit.shape == wide.shape and np.abs(limit[-1]).max() > 1
+    assert np.abs(wide - limit).max() < 0.1 * np.abs(limit).max()

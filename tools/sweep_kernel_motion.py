@@ -15,6 +15,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 import ntkbook
 from ntkbook.diagnostics import max_abs
@@ -33,11 +34,11 @@ def main() -> None:
     for width in WIDTHS:
         runs[width] = kernel_motion(width=width, seeds=range(SEEDS))
         print(f"width {width}: {time.time() - start:.0f} s so far", flush=True)
-    kinked = np.stack([moved_with_kinks(width) for width in WIDTHS], axis=1)
+    kinked = {n: np.stack([moved_with_kinks(width, n) for width in WIDTHS], axis=1) for n in (1, 3)}
     about = {
         "command": "python tools/sweep_kernel_motion.py",
-        "setting": "tanh, one hidden layer, seeds 0..63, see ntkbook.widgets.kernel_motion; relu: the same points and labels, "
-        "gradient descent to t = 2",
+        "setting": "tanh, one hidden layer, seeds 0..63, see ntkbook.widgets.kernel_motion; relu: the first point or "
+        "all three, the same labels, gradient descent to t = 2",
         "versions": {name: version(name) for name in ("jax", "numpy", "diffrax")}
         | {"python": platform.python_version()},
         "seconds": round(time.time() - start),
@@ -55,7 +56,7 @@ def main() -> None:
         "mean": rounded(scaled[:, :, 0, 0].mean(axis=0)),
         "mean_of_twins": rounded(even.mean(axis=0)),
         "scatter": {"same": rounded(even.std(axis=0, ddof=1)[:, -1]), "odd": rounded(odd.std(axis=0, ddof=1)[:, -1])},
-        "moved_relu": rounded(kinked),
+        "moved_relu": {str(n): rounded(values) for n, values in kinked.items()},
     }
     (FOLDER / "corollary-2-4.json").write_text(json.dumps(result, indent=1) + "\n")
     shown = np.stack([runs[width][:SEEDS_SHOWN, :, 0] for width in SHOWN])
@@ -67,12 +68,12 @@ def main() -> None:
     )
 
 
-def moved_with_kinks(width: int) -> np.ndarray:
+def moved_with_kinks(width: int, points: int) -> np.ndarray:
     """max |K_t - K_0| at t = 2 for a ReLU network, for every seed."""
     net = ntkbook.mlp(width=width, activation="relu")
-    x = ntkbook.data.sphere_points(jax.random.key(1), n=3, input_dim=5)
+    x = ntkbook.data.sphere_points(jax.random.key(1), n=3, input_dim=5)[:points]
 
-    def of_seed(seed):
+    def of_seed(seed: Array) -> Array:
         params = net.init(jax.random.key(seed), 5)
         y = net(params, x) + 1.0
         steps = ntkbook.gradient_descent(net, params, x, y, learning_rate=0.01, steps=200, every=200, progress=False)

@@ -10,9 +10,10 @@ from playwright.sync_api import Browser, Page
 from widget_pages import open_page, write_page
 
 from ntkbook.diagnostics import fit_exponent
-from ntkbook.widgets import HierarchyAtWork, OrdersOfMagnitude, TrainLive
+from ntkbook.widgets import HierarchyAtWork, KernelInMotion, OrdersOfMagnitude, TrainLive
 from ntkbook.widgets._base import BookWidget
 from ntkbook.widgets.hierarchy import LENGTH, TIMES
+from ntkbook.widgets.motion import TIMES as MOTION_TIMES
 
 pytestmark = pytest.mark.browser
 
@@ -34,15 +35,23 @@ def runs(widths: tuple[int, ...] = (16, 64)) -> dict[int, np.ndarray]:
     return {width: (waves + 1.5) * np.exp(-np.array(TIMES) / 5)[:, None] / width for width in widths}
 
 
+def motions(seed: int = 0) -> dict[int, np.ndarray]:
+    """Made-up motions: zero at the start, growing, different for every network, twin and entry."""
+    rng = np.random.default_rng(seed)
+    return {width: rng.normal(size=(5, 2, 1, 6)) * np.array(MOTION_TIMES)[:, None] for width in (16, 64)}
+
+
 def make(name: str) -> BookWidget:
     if name == "train-live":
         return TrainLive()
     if name == "orders-of-magnitude":
         return OrdersOfMagnitude(WIDTHS, sizes(), activations=["tanh", "erf"])
+    if name == "kernel-in-motion":
+        return KernelInMotion(motions(), motions()[16].mean(axis=(0, 1)))
     return HierarchyAtWork(runs())
 
 
-NAMES = ["train-live", "orders-of-magnitude", "hierarchy-at-work"]
+NAMES = ["train-live", "orders-of-magnitude", "hierarchy-at-work", "kernel-in-motion"]
 
 
 def settle(page: Page) -> str:
@@ -119,6 +128,7 @@ def test_the_picture_is_told_in_words_that_follow_the_state(chromium: Browser, t
         ("train-live", "#train-live?depth=2&width=64&activation=erf&seed=5", "width", "64"),
         ("orders-of-magnitude", "#orders-of-magnitude?orders=2,5&depth=1&activation=erf", "activation", "erf"),
         ("hierarchy-at-work", "#hierarchy-at-work?order=3&entry=1,2,3&width=64&time=3", "width", "64"),
+        ("kernel-in-motion", "#kernel-in-motion?seed=4&count=2&twins=yes&entry=1,3&time=2.5", "count", "2 networks"),
     ],
 )
 def test_a_setting_can_be_linked(
@@ -219,6 +229,41 @@ def test_the_page_reads_a_run_as_python_wrote_it(chromium: Browser, tmp_path: Pa
     differences = run[:, 123:132].reshape(-1, 3, 3)
     expected = [-K3[k, 0, 2] @ r[k] / 3, -K3[0, 0, 2] @ r[k] / 3, differences[k, 0, 2], np.abs(K3[k]).max()]
     np.testing.assert_allclose(in_page, expected, rtol=1e-12)
+    page.close()
+
+
+def test_the_page_averages_the_motion_as_numpy_does(chromium: Browser, tmp_path: Path) -> None:
+    page, _ = open_page(chromium, write_page(tmp_path, [make("kernel-in-motion")]))
+    runs = np.stack(list(motions().values()))
+    read = """([flat, meta, chosen]) => {
+      const motion = new window.module.Motion(flat, meta);
+      return motion.mean(1, chosen).map((row) => motion.matrix(row));
+    }"""
+    meta = {"seeds": 5, "times": list(MOTION_TIMES), "points": 3}
+    for twins in (False, True):
+        in_page = page.evaluate(read, [runs.ravel().tolist(), meta, {"seed": 4, "count": 4, "twins": twins}])
+        chosen = runs[1, [3, 4, 0, 1]]  # in a ring
+        expected = np.zeros((len(MOTION_TIMES), 3, 3))
+        upper = np.triu_indices(3)
+        expected[:, *upper] = chosen.mean(axis=(0, 1)) if twins else chosen[:, 0].mean(axis=0)
+        expected[:, upper[1], upper[0]] = expected[:, *upper]
+        np.testing.assert_allclose(np.reshape(in_page, (-1, 3, 3)), expected, atol=1e-5)
+    page.close()
+
+
+def test_with_a_kernel_motion_asks_for_other_networks(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made_up(*, width: int, seeds: range) -> np.ndarray:
+        return np.repeat(motions(seeds[0])[width][:, :, None], 2, axis=2)
+
+    monkeypatch.setattr("ntkbook.widgets.motion.kernel_motion", made_up)
+    widget = make("kernel-in-motion")
+    page, errors = open_page(chromium, write_page(tmp_path, [widget]), kernel=widget)
+    before = page.evaluate(MARKS)
+    page.get_by_role("button", name="New networks from Python").click()
+    page.get_by_text("Computed just now by Python").wait_for()
+    assert page.evaluate(MARKS) != before and errors == []
     page.close()
 
 

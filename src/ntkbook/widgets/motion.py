@@ -78,8 +78,8 @@ def _motion(net: ntkbook.MLP, x: Array, keys: Array) -> Array:
 def limiting_motion() -> np.ndarray:
     r"""The limit of the mean of `kernel_motion` as the width grows: no network is drawn.
 
-    The hierarchy truncated at level 4 runs on the limits of Theorem 2.3, :math:`K^{(2)}`, 0 and :math:`K^{(4)} / m`, with
-    :math:`m = 10^5`.
+    The hierarchy truncated at level 4 runs on the limits of Theorem 2.3, :math:`K^{(2)}`, 0 and :math:`K^{(4)} / m`,
+    with :math:`m = 10^5`.
 
     Returns
     -------
