@@ -1,5 +1,7 @@
 // The kernel in motion: m (K_t - K_0) along training at several widths, beside the limit of its mean.
 
+const SUB = "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089"; // digits below the line
+
 /** The motion of many networks and their mirror twins, from the flat table of ntkbook.widgets.KernelInMotion. */
 class Motion {
   constructor(flat, { seeds, times, points }) {
@@ -58,11 +60,11 @@ function buildMotion(frame) {
   });
   frame.select("entry", {
     label: "Entry below", initial: initial.entry,
-    options: entries.map(([a, b]) => ({ value: `${a},${b}`, label: `(x${a}, x${b})` })),
+    options: entries.map(([a, b]) => ({ value: `${a},${b}`, label: `(x${SUB[a]}, x${SUB[b]})` })),
   });
 
   const maps = widths.map((width) => new HeatMap({ title: `<i>m</i> = ${width}`, size: n }));
-  const limitMap = new HeatMap({ title: "limit of the mean", size: n });
+  const limitMap = new HeatMap({ title: "mean, <i>m</i> \u2192 \u221e", size: n });
   const curve = new Chart({ title: "" });
   const size = new Chart({ title: `Largest entry of |${moved}|, without the factor <i>m</i>` });
   frame.row(`The matrix <i>m</i> (${moved})`, ...maps, limitMap);
