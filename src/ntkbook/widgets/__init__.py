@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from ntkbook.widgets.derivation import ClickToDifferentiate
 from ntkbook.widgets.hierarchy import HierarchyAtWork, along_training
 from ntkbook.widgets.orders import OrdersOfMagnitude, sizes_at_start
 from ntkbook.widgets.train import TrainLive
 
-__all__ = ["HierarchyAtWork", "OrdersOfMagnitude", "TrainLive", "along_training", "sizes_at_start"]
+__all__ = [
+    "ClickToDifferentiate",
+    "HierarchyAtWork",
+    "OrdersOfMagnitude",
+    "TrainLive",
+    "along_training",
+    "sizes_at_start",
+]
