@@ -265,7 +265,7 @@ def test_every_derivation_that_the_page_offers_is_that_of_python(chromium: Brows
             page.wait_for_function(
                 f"document.querySelectorAll('[aria-pressed=true]').length === 1 && "
                 f"document.querySelectorAll('.ntk-term').length === {1 + len(new)} && "
-                f"[...document.querySelectorAll('.ntk-term')[0].querySelectorAll('button')][{j}]?.ariaPressed === 'true'"
+                f"document.querySelectorAll('.ntk-term')[0].querySelectorAll('button')[{j}]?.ariaPressed === 'true'"
             )
             shown = page.locator(".ntk-term").nth(1).locator("button").count()
             assert shown == len(new[0].factors)

@@ -1,4 +1,4 @@
-"""Click to differentiate: the terms of K^(2), K^(3), K^(4) and the replacements (3.1) that lead from one to the next."""
+"""Click to differentiate: the terms of K^(2), K^(3), K^(4) and the replacements (3.1) that lead to the next."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ INPUT_DIM = 6
 class ClickToDifferentiate(BookWidget):
     r"""A term of K^(2) whose factors the reader differentiates, up to terms of K^(4), with their values.
 
-    The derivation and the notation are those of `ntkbook.terms`, computed here and shipped as a table: the page knows no
-    rule. Values are those of one network a width, at four points on the unit sphere of :math:`R^6`, one a slot.
+    The derivation and the notation are those of `ntkbook.terms`, computed here and shipped as a table: the page knows
+    no rule. Values are those of one network a width, at four points on the unit sphere of :math:`R^6`, one a slot.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class ClickToDifferentiate(BookWidget):
     activation
         As in `ntkbook.mlp`.
     initial
-        The setting shown first: any of ``depth``, ``term``, ``width``, ``path`` (the chosen factors, as "1" or "1.0.2").
+        The setting shown first: any of ``depth``, ``term``, ``width``, ``path`` (what was chosen, as "1" or "1.0.2").
     id
         The name of this widget in the page's address; needed where a page holds two of a kind.
 
