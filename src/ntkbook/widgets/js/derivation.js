@@ -50,7 +50,7 @@ function buildDerivation(frame) {
   });
   frame.range("term", {
     label: `Term of ${kernelName(2)}`, initial: initial.term, choices: () => Array.from({ length: countOf(state.depth) }, (_, k) => k + 1),
-    format: (k) => `G${"\u207d"}${superscript(k)}${"\u207e"}`,
+    format: (k) => `G\u207d${superscript(k)}\u207e`,
   });
   frame.range("width", { label: "Width <i>m</i>", initial: initial.width, choices: () => widths });
   frame.control("path", {
@@ -93,7 +93,7 @@ function buildDerivation(frame) {
     undo.disabled = state.path === "";
     lines.replaceChildren(
       ...rows.flatMap((row, level) => {
-        const many = row.terms.length > 1 ? `${row.terms.length} terms` : "one term";
+        const many = row.terms.length > 1 ? `${row.terms.length} terms` : "One term";
         const head = level === 0 ? `A term of ${kernelName(2)}` : `${many} of ${kernelName(row.order)}`;
         return [element("div", { class: "ntk-quiet", html: head }), ...row.terms.map((_, which) => formula(row, which, rows))];
       }),
@@ -108,7 +108,7 @@ function buildDerivation(frame) {
     const room = 0.08 * (Math.max(...sums, kernel) - Math.min(...sums, kernel) || 1);
     chart.title(`The terms of ${kernelName(order)}, added one after the other`);
     chart.setAxes({
-      x: { min: 0, max: values.length, label: "terms added" },
+      x: { min: 0, max: 1.03 * values.length, label: "terms added" },
       y: { min: Math.min(...sums, kernel) - room, max: Math.max(...sums, kernel) + room },
     });
     const steps = sums.flatMap((sum, k) => [sum, sum].map((y, side) => [k + side, y])).slice(0, -1);
@@ -124,8 +124,7 @@ function buildDerivation(frame) {
       { label: `${kernelName(order)} without terms`, colour: COLOURS[order], dash: "5 4" },
     ]);
 
-    const points = orders.slice(0, order - 1).length + 1;
-    const slots = Array.from({ length: points }, (_, k) => `<i>x</i><sub>${k + 1}</sub>`).join(", ");
+    const slots = Array.from({ length: order }, (_, k) => `<i>x</i><sub>${k + 1}</sub>`).join(", ");
     const origin = ` <span class="ntk-quiet">Precomputed.</span>`;
     frame.summarise(
       `${terms.length > 1 ? "These terms add" : "This term adds"} ${readable(part, 3)} to ${kernelName(order)}(${slots}). ` +
