@@ -156,8 +156,12 @@ def controls_change_picture(root: Locator) -> list[str]:
     names = [accessible_name(control) for control in controls.all()]
     if not any(name and not NEUTRAL.search(name) for name in names):
         problems.append("the widget has no control")
-    for index, name in enumerate(names):
+    index = -1
+    while (
+        index := index + 1
+    ) < controls.count():  # counted each time: a choice may bring further controls or take some
         control = controls.nth(index)
+        name = accessible_name(control)
         if not name:
             problems.append(f"a control has no name: {control.evaluate('node => node.outerHTML')[:90]}")
             continue

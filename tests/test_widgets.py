@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 import ntkbook
+from ntkbook import terms
 from ntkbook.widgets import (
+    ClickToDifferentiate,
     HierarchyAtWork,
     KernelInMotion,
     OrdersOfMagnitude,
@@ -28,7 +30,7 @@ from ntkbook.widgets._base import BookWidget
 from ntkbook.widgets.hierarchy import LENGTH, TIMES
 from ntkbook.widgets.motion import TIMES as MOTION_TIMES
 
-WIDGETS = [TrainLive, OrdersOfMagnitude, HierarchyAtWork, KernelInMotion]
+WIDGETS = [TrainLive, OrdersOfMagnitude, HierarchyAtWork, KernelInMotion, ClickToDifferentiate]
 
 
 def floats(widget: BookWidget) -> np.ndarray:
@@ -225,3 +227,28 @@ def test_limiting_motion_is_what_the_mean_of_wide_twins_approaches() -> None:
     wide = kernel_motion(width=8192, seeds=range(8))[:, :, 0].mean(axis=(0, 1))
     assert limit.shape == wide.shape and np.abs(limit[-1]).max() > 1
     assert np.abs(wide - limit).max() < 0.1 * np.abs(limit).max()
+
+
+def test_click_to_differentiate_ships_the_derivation_of_terms() -> None:
+    widget = ClickToDifferentiate(depths=[1, 2], widths=[6])
+    assert [[len(table) for table in of_depth] for of_depth in widget.meta["tables"]] == [[2, 6, 28], [3, 22, 282]]
+    for depth, of_depth in zip((1, 2), widget.meta["tables"], strict=True):
+        for order in (3, 4):
+            children = iter(of_depth[order - 2])
+            for parent, old in enumerate(terms.kernel_terms(order - 1, depth)):
+                for factor, place in enumerate(old.factors):
+                    for new in terms.replace(old, place):
+                        row = next(children)
+                        pairs = "".join(widget.meta["pairs"][k] for k in row[4])
+                        assert row[:2] == [parent, factor] and row[2].endswith(f"{-new.power}</sup>")
+                        assert pairs.count("<button") == len(new.factors) and pairs.count("diag(") == sum(
+                            vector.diag_count for pair in new.products for vector in pair
+                        )
+    assert len(json.dumps(widget.meta)) < 500_000
+
+
+def test_click_to_differentiate_carries_terms_that_add_up_to_the_kernel() -> None:
+    values = floats(ClickToDifferentiate(depths=[2], widths=[6], activation="softplus")).astype(float)
+    assert len(values) == 3 + 22 + 282 + 3
+    for block in np.split(values, [4, 27]):
+        assert np.isclose(block[:-1].sum(), block[-1], rtol=1e-5, atol=1e-6 * np.abs(block).max())

@@ -43,7 +43,7 @@ from ntkbook import _checks
 from ntkbook.kernels import check_network
 from ntkbook.networks import MLP, MLPParams
 
-__all__ = ["Factor", "Place", "Step", "Term", "Vector", "count", "evaluate", "kernel_terms", "replace"]
+__all__ = ["Factor", "Place", "Step", "Term", "Vector", "count", "evaluate", "evaluate_each", "kernel_terms", "replace"]
 
 Kind = Literal["readout", "weight", "transpose", "layer", "derivative", "diag", "ones"]
 #: Where a factor stands: (inner product, side, factor), and inside of a diag further (diag, factor), each from 0.
@@ -379,7 +379,7 @@ def _replace_in_vector(vector: Vector, place: Place, beta: int, depth: int) -> I
 def replace(term: Term, place: Place) -> tuple[Term, ...]:
     r"""The terms of K^(r+1) that one replacement of (3.1) makes of a term of K^(r), with the new point in slot r + 1.
 
-    See the chapter "Theorem 2.3: the hierarchy".
+    See the chapter "Deriving the hierarchy".
 
     Parameters
     ----------
@@ -451,7 +451,7 @@ def _kernel_terms(order: int, depth: int) -> tuple[Term, ...]:
 def kernel_terms(order: int, depth: int) -> tuple[Term, ...]:
     r"""All terms of K^(r): those of (1.7) for r = 2, and one for each replacement (3.1) in each term of K^(r-1).
 
-    Equal terms are not merged. See the chapter "Theorem 2.3: the hierarchy".
+    Equal terms are not merged. See the chapter "Deriving the hierarchy".
 
     Parameters
     ----------
@@ -580,7 +580,7 @@ class _Values:
 def evaluate(terms: Term | Iterable[Term], net: MLP, params: MLPParams, x: Array) -> Array:
     r"""The value of a term, or of a sum of terms, at given parameters.
 
-    See the chapter "Theorem 2.3: the hierarchy".
+    See the chapter "Deriving the hierarchy".
 
     Parameters
     ----------
@@ -618,6 +618,52 @@ def evaluate(terms: Term | Iterable[Term], net: MLP, params: MLPParams, x: Array
     True
     """
     summands = (terms,) if isinstance(terms, Term) else tuple(terms)
+    total = None
+    for value in _each(summands, net, params, x):
+        total = value if total is None else np.add(total, value, out=total)
+    return jnp.asarray(total)
+
+
+def evaluate_each(terms: Iterable[Term], net: MLP, params: MLPParams, x: Array) -> Array:
+    r"""The value of every term of a list, one after the other.
+
+    See the chapter "Deriving the hierarchy".
+
+    Parameters
+    ----------
+    terms
+        Terms of K^(r), of one order and depth.
+    net, params, x
+        As in `evaluate`.
+
+    Returns
+    -------
+    Array
+        Shape (number of terms,) + (n,) * r; its sum over the first axis is what `evaluate` gives.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `evaluate`.
+
+    Notes
+    -----
+    Cost: as `evaluate`, and all values are held.
+
+    Examples
+    --------
+    >>> import jax, jax.numpy as jnp, ntkbook
+    >>> from ntkbook import terms
+    >>> net = ntkbook.mlp(width=16, depth=1)
+    >>> params = net.init(jax.random.key(0), 3)
+    >>> terms.evaluate_each(terms.kernel_terms(3, depth=1), net, params, jnp.eye(3)).shape
+    (6, 3, 3, 3)
+    """
+    return jnp.asarray(np.stack(list(_each(tuple(terms), net, params, x))))
+
+
+def _each(summands: tuple[Term, ...], net: MLP, params: MLPParams, x: Array) -> Iterator[np.ndarray]:
+    """The values of the terms, each a new array."""
     order = _check_terms(summands)
     if not isinstance(net, MLP):
         raise TypeError(f"evaluate wants an ntkbook.mlp, whose layers the terms name, got {type(net).__name__}.")
@@ -628,13 +674,11 @@ def evaluate(terms: Term | Iterable[Term], net: MLP, params: MLPParams, x: Array
         )
     x, _ = check_network(net, params, x, None)
     values = _Values(net, params, x, order)
-    total = np.zeros((len(x),) * order, x.dtype)
     for term in summands:
-        product = np.asarray(net.width ** float(term.power), x.dtype)
+        product = np.full((len(x),) * order, net.width ** float(term.power), x.dtype)
         for pair in term.products:
-            product = product * values.pair(pair)
-        total += product
-    return jnp.asarray(total)
+            product *= values.pair(pair)
+        yield product
 
 
 def _check_terms(terms: tuple[Term, ...]) -> int:

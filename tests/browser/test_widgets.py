@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 from widget_pages import open_page, write_page
 
+from ntkbook import terms
 from ntkbook.diagnostics import fit_exponent
-from ntkbook.widgets import HierarchyAtWork, KernelInMotion, OrdersOfMagnitude, TrainLive
+from ntkbook.widgets import ClickToDifferentiate, HierarchyAtWork, KernelInMotion, OrdersOfMagnitude, TrainLive
 from ntkbook.widgets._base import BookWidget
 from ntkbook.widgets.hierarchy import LENGTH, TIMES
 from ntkbook.widgets.motion import TIMES as MOTION_TIMES
@@ -48,10 +50,17 @@ def make(name: str) -> BookWidget:
         return OrdersOfMagnitude(WIDTHS, sizes(), activations=["tanh", "erf"])
     if name == "kernel-in-motion":
         return KernelInMotion(motions(), motions()[16].mean(axis=(0, 1)))
+    if name == "click-to-differentiate":
+        return derivation_widget()
     return HierarchyAtWork(runs())
 
 
-NAMES = ["train-live", "orders-of-magnitude", "hierarchy-at-work", "kernel-in-motion"]
+@cache
+def derivation_widget() -> ClickToDifferentiate:
+    return ClickToDifferentiate(widths=[8, 16])
+
+
+NAMES = ["train-live", "orders-of-magnitude", "hierarchy-at-work", "kernel-in-motion", "click-to-differentiate"]
 
 
 def settle(page: Page) -> str:
@@ -129,6 +138,7 @@ def test_the_picture_is_told_in_words_that_follow_the_state(chromium: Browser, t
         ("orders-of-magnitude", "#orders-of-magnitude?orders=2,5&depth=1&activation=erf", "activation", "erf"),
         ("hierarchy-at-work", "#hierarchy-at-work?order=3&entry=1,2,3&width=64&time=3", "width", "64"),
         ("kernel-in-motion", "#kernel-in-motion?seed=4&count=2&twins=yes&entry=1,3&time=2.5", "count", "2 networks"),
+        ("click-to-differentiate", "#click-to-differentiate?depth=2&term=2&width=16&path=1.0.2", "width", "16"),
     ],
 )
 def test_a_setting_can_be_linked(
@@ -264,6 +274,46 @@ def test_with_a_kernel_motion_asks_for_other_networks(
     page.get_by_role("button", name="New networks from Python").click()
     page.get_by_text("Computed just now by Python").wait_for()
     assert page.evaluate(MARKS) != before and errors == []
+
+
+def test_factors_are_differentiated_by_keyboard_and_taken_back(chromium: Browser, tmp_path: Path) -> None:
+    page, errors = open_page(chromium, write_page(tmp_path, [make("click-to-differentiate")]))
+    root = page.locator("[data-ntk-widget]")
+    lines, factors = root.locator(".ntk-term"), root.locator(".ntk-term button")
+    page.locator("[id$='-depth']").select_option("2")
+    page.locator("[id$='-term']").fill("1")  # G^(2): sigma_2'(x_1) a, sigma_2'(x_2) a
+    root.get_by_role("button", name="Undo").click()
+    assert lines.count() == 1 and root.get_by_role("button", name="Undo").is_disabled()
+    factors.first.focus()
+    page.keyboard.press("Enter")
+    assert factors.first.get_attribute("aria-pressed") == "true" and lines.count() == 3  # k = 1, 2 in (3.1)
+    assert factors.first.evaluate("(node) => node === document.activeElement")
+    assert lines.nth(2).inner_text().startswith("m\u22121/2")
+    before = page.evaluate(MARKS)
+    lines.nth(2).locator("button").first.click()
+    assert lines.nth(3).inner_text().startswith("m\u22121 ") and lines.nth(3).locator("button").count() == 0
+    assert page.evaluate(MARKS) != before and "All 282 terms" in root.locator(".ntk-summary").inner_text()
+    lines.nth(2).locator("button").first.click()  # once more: taken back
+    assert lines.count() == 3 and errors == []
+    page.close()
+
+
+def test_every_derivation_that_the_page_offers_is_that_of_python(chromium: Browser, tmp_path: Path) -> None:
+    """Every factor of every term of K^(2) of two hidden layers: the numbers told are those of `terms.replace`."""
+    page, errors = open_page(chromium, write_page(tmp_path, [make("click-to-differentiate")]))
+    for term in terms.kernel_terms(2, depth=2):
+        for j, place in enumerate(term.factors):
+            k = terms.kernel_terms(2, depth=2).index(term) + 1
+            page.evaluate(f"location.hash = '#click-to-differentiate?depth=2&term={k}&width=8&path={j}'")
+            new = terms.replace(term, place)
+            page.wait_for_function(
+                f"document.querySelectorAll('[aria-pressed=true]').length === 1 && "
+                f"document.querySelectorAll('.ntk-term').length === {1 + len(new)} && "
+                f"document.querySelectorAll('.ntk-term')[0].querySelectorAll('button')[{j}]?.ariaPressed === 'true'"
+            )
+            shown = page.locator(".ntk-term").nth(1).locator("button").count()
+            assert shown == len(new[0].factors)
+    assert errors == []
     page.close()
 
 

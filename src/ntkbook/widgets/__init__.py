@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ntkbook.widgets.derivation import ClickToDifferentiate
 from ntkbook.widgets.hierarchy import HierarchyAtWork, along_training
 from ntkbook.widgets.motion import KernelInMotion, kernel_motion, limiting_motion
 from ntkbook.widgets.orders import OrdersOfMagnitude, sizes_at_start
 from ntkbook.widgets.train import TrainLive
 
 __all__ = [
+    "ClickToDifferentiate",
     "HierarchyAtWork",
     "KernelInMotion",
     "OrdersOfMagnitude",

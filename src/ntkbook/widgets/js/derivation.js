@@ -1,0 +1,164 @@
+// Click to differentiate: from a term of K^(2) by the rules (3.1) to terms of K^(4), all from a table made by Python.
+
+function buildDerivation(frame) {
+  const { model, state } = frame;
+  const { depths, widths, orders, activation, tables, pairs, initial: wanted } = model.get("meta");
+  const data = floats(model.get("data"));
+  const table = (order) => tables[depths.indexOf(state.depth)][order - 2];
+  const kernelName = (r) => `<i>K</i><sup>(${r})</sup>`;
+  const countOf = (depth) => tables[depths.indexOf(depth)][0].length;
+
+  /** The values of all terms of an order and, last, the kernel: blocks by depth, width and order. */
+  function valuesOf(order) {
+    let start = 0;
+    for (const depth of depths) {
+      for (const width of widths) {
+        for (const r of orders) {
+          const length = tables[depths.indexOf(depth)][r - 2].length + 1;
+          if (depth === state.depth && width === state.width && r === order) return Array.from(data.slice(start, start + length));
+          start += length;
+        }
+      }
+    }
+    return [];
+  }
+
+  const childrenOf = (order, parent, factor) =>
+    table(order).flatMap((term, k) => (term[0] === parent && (factor === undefined || term[1] === factor) ? [k] : []));
+
+  /**
+   * The derivation that a path names: for each order the terms shown, which of them is followed, and its chosen factor.
+   * A path "1.0.2" reads: factor 1 of the term of K^(2), of the terms that it gives number 0, in that factor 2.
+   */
+  function derivationOf(path) {
+    const choices = path === "" ? [] : path.split(".").map(Number);
+    const rows = [{ order: 2, terms: [state.term - 1], followed: 0, factor: choices[0] }];
+    while (rows[rows.length - 1].factor !== undefined) {
+      const { order, terms, followed, factor } = rows[rows.length - 1];
+      const next = order < 4 ? childrenOf(order + 1, terms[followed], factor) : [];
+      if (!next.length) return null;
+      const [child, deeper] = choices.slice(2 * rows.length - 1);
+      if (child !== undefined && (deeper === undefined || next[child] === undefined)) return null;
+      rows.push({ order: order + 1, terms: next, followed: child ?? 0, factor: deeper });
+    }
+    return rows.length === (choices.length + 1) / 2 + 1 || choices.length === 0 ? rows : null;
+  }
+
+  const initial = { depth: depths[0], term: 1, width: widths[0], path: "0", ...wanted };
+  frame.select("depth", {
+    label: "Hidden layers <i>H</i>", initial: initial.depth, options: depths.map((value) => ({ value, label: String(value) })),
+  });
+  frame.range("term", {
+    label: `Term of ${kernelName(2)}`, initial: initial.term, choices: () => Array.from({ length: countOf(state.depth) }, (_, k) => k + 1),
+    format: (k) => `G\u207d${superscript(k)}\u207e`,
+  });
+  frame.range("width", { label: "Width <i>m</i>", initial: initial.width, choices: () => widths });
+  frame.control("path", {
+    initial: initial.path, write: () => {}, read: (text) => text, accepts: (path) => derivationOf(path) !== null,
+  });
+  const undo = frame.button("Undo the last replacement", () => {
+    frame.moved("path", state.path.split(".").slice(0, -2).join("."));
+  });
+
+  const lines = element("div", { class: "ntk-wide ntk-derivation" });
+  frame.panels.append(lines);
+  const chart = new Chart({ title: "", ratio: 0.4 });
+  chart.node.classList.add("ntk-wide");
+  frame.panel(chart);
+
+  function formula(row, which, rows) {
+    const [, , power, , products] = table(row.order)[row.terms[which]];
+    const line = element("p", { class: "ntk-term", html: [power, ...products.map((k) => pairs[k])].filter(Boolean).join(" ") });
+    const level = row.order - 2;
+    const prefix = level === 0 ? [] : [...state.path.split(".").slice(0, 2 * level - 1), which];
+    line.querySelectorAll("button").forEach((button, factor) => {
+      if (row.order === orders[orders.length - 1]) return button.replaceWith(...button.childNodes); // no next kernel
+      const path = [...prefix, factor].join(".");
+      const chosen = row.factor === factor && row.followed === which;
+      button.setAttribute("aria-pressed", chosen);
+      button.setAttribute("data-lm-suppress-shortcuts", "true");
+      button.addEventListener("click", () => {
+        frame.moved("path", chosen ? prefix.slice(0, -1).join(".") : path);
+        lines.querySelectorAll("p")[places(rows, level, which)]?.querySelectorAll("button")[factor]?.focus();
+      });
+    });
+    return line;
+  }
+
+  /** The number of the line of a term: the lines above it stay where they are when it is differentiated. */
+  const places = (rows, level, which) => rows.slice(0, level).reduce((sum, row) => sum + row.terms.length, 0) + which;
+
+  function draw(aloud) {
+    const rows = derivationOf(state.path);
+    undo.disabled = state.path === "";
+    lines.replaceChildren(
+      ...rows.flatMap((row, level) => {
+        const many = row.terms.length > 1 ? `${row.terms.length} terms` : "One term";
+        const head = level === 0 ? `A term of ${kernelName(2)}` : `${many} of ${kernelName(row.order)}`;
+        return [element("div", { class: "ntk-quiet", html: head }), ...row.terms.map((_, which) => formula(row, which, rows))];
+      }),
+    );
+
+    const { order, terms } = rows[rows.length - 1];
+    const values = valuesOf(order);
+    const kernel = values.pop();
+    const sums = [0];
+    for (const value of values) sums.push(sums[sums.length - 1] + value);
+    const part = terms.reduce((sum, k) => sum + values[k], 0);
+    const room = 0.08 * (Math.max(...sums, kernel) - Math.min(...sums, kernel) || 1);
+    chart.title(`The terms of ${kernelName(order)}, added one after the other`);
+    chart.setAxes({
+      x: { min: 0, max: 1.03 * values.length, label: "terms added" },
+      y: { min: Math.min(...sums, kernel) - room, max: Math.max(...sums, kernel) + room },
+    });
+    const steps = sums.flatMap((sum, k) => [sum, sum].map((y, side) => [k + side, y])).slice(0, -1);
+    chart.line("kernel", [0, values.length], [kernel, kernel], { colour: COLOURS[order], dash: "5 4", width: 2 });
+    chart.line("sum", steps.map(([x]) => x), steps.map(([, y]) => y));
+    chart.line("chosen", terms.flatMap((k) => [k + 1, k + 1, NaN]), terms.flatMap((k) => [sums[k], sums[k + 1], NaN]), {
+      colour: COLOURS.limit, width: 5,
+    });
+    chart.dots("chosen end", terms.map((k) => k + 1), terms.map((k) => sums[k + 1]), { colour: COLOURS.limit, size: 4 });
+    frame.legend([
+      { label: "sum so far", colour: COLOURS.exact },
+      { label: terms.length > 1 ? "the terms above" : "the term above", colour: COLOURS.limit, width: 5 },
+      { label: `${kernelName(order)} without terms`, colour: COLOURS[order], dash: "5 4" },
+    ]);
+
+    const slots = Array.from({ length: order }, (_, k) => `<i>x</i><sub>${k + 1}</sub>`).join(", ");
+    const origin = ` <span class="ntk-quiet">Precomputed.</span>`;
+    frame.summarise(
+      `${terms.length > 1 ? "These terms add" : "This term adds"} ${readable(part, 3)} to ${kernelName(order)}(${slots}). ` +
+        `All ${values.length} terms together: ${readable(sums[values.length], 4)}; the kernel by automatic differentiation: ${readable(kernel, 4)}.${origin}`,
+      { aloud },
+    );
+    const from = rows.length > 1 ? ` They replace ${rows.slice(1).map((row) => table(row.order)[row.terms[0]][3]).join(", then ")}.` : "";
+    chart.describe(
+      `The running sum of the ${values.length} terms of order ${order}, in steps; it ends at ${readable(sums[values.length], 4)}, on the dashed ` +
+        `line of the kernel. The ${terms.length} chosen add ${readable(part, 3)}.${from} ${activation}, ${state.depth} hidden layers, term G${state.term}, width ${state.width}.`,
+    );
+  }
+
+  frame.changed = (key) => {
+    if (key === "depth") frame.set("term", Math.min(state.term, countOf(state.depth)));
+    if (derivationOf(state.path) === null) frame.set("path", derivationOf("0") ? "0" : "");
+    draw(true);
+  };
+
+  frame.restore();
+  frame.set("term", Math.min(state.term, countOf(state.depth)));
+  if (derivationOf(state.path) === null) frame.set("path", "");
+  draw(false);
+}
+
+export default {
+  render: renderWith({
+    name: "click-to-differentiate",
+    question: "Which terms does the next kernel get from this one, when you differentiate one factor?",
+    tries: [
+      "Choose each factor in turn. Every choice costs the same power of <i>m</i>: <i>m</i><sup>\u22121/2</sup>. A second press takes it back.",
+      "Go on to <i>K</i><sup>(4)</sup>. Which replacements bring a new inner product, and which a new diag?",
+      "Take two hidden layers and choose <i>\u03c3</i><sub>2</sub>\u2032(<i>x</i><sub>1</sub>): why are there two new terms?",
+    ],
+    build: buildDerivation,
+  }),
+};
