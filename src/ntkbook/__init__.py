@@ -64,9 +64,10 @@ __all__ = [
 def enable_float64() -> None:
     """Switch JAX to 64-bit floating numbers, for the whole process: the way this package is meant to be used.
 
-    Call it before arrays are made. Importing ntkbook never does it for you. Without it everything runs in float32: then
-    kernels of orders 2 to 5 are right to about 1e-6 of their largest entry, and the outputs of all flows to about 1e-6
-    for labels of size one. Truncation errors and small kernels are often smaller than that.
+    Call it before arrays are made. Importing ntkbook never does it for you. Without it JAX makes float32 arrays, and
+    NumPy arrays of float64 are refused. In float32 kernels of orders 2 to 5 are right to about 1e-6 of their largest
+    entry, and the outputs of all flows to about 1e-6 for labels of size one. Truncation errors and small kernels are
+    often smaller than that.
 
     Examples
     --------

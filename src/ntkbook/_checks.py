@@ -6,6 +6,7 @@ always; values only outside of ``jit`` and ``vmap``, where they are known.
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -93,6 +94,19 @@ def same_dtype(**arrays: Any) -> None:
         )
 
 
+_LARGEST_RESULT = 2**36  # bytes
+
+
+def result_size(shape: tuple[int, ...], dtype: Any) -> None:
+    """Refuse a kernel that no memory holds, before it takes the process with it."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size > _LARGEST_RESULT:
+        raise ValueError(
+            f"order must be lower for so many points: got {len(shape)} slots, {math.prod(shape):.2g} entries, "
+            f"{size:.2g} bytes, and at most {_LARGEST_RESULT:.2g} are tried. Lower the order, or pass fewer points."
+        )
+
+
 def integer(value: Any, name: str, *, at_least: int) -> int:
     """`value` as a Python integer, at least `at_least`."""
     try:
@@ -148,7 +162,11 @@ def increasing_times(value: Any) -> Array:
         if known[0] < 0:
             raise ValueError(f"times must not be negative, got {known[0]}. Training starts at time 0.")
         if (np.diff(known) <= 0).any():
-            raise ValueError("times must be strictly increasing. Sort them and drop repeated ones.")
+            k = int(np.argmax(np.diff(known) <= 0))
+            raise ValueError(
+                f"times must be strictly increasing, got {known[k]} before {known[k + 1]}. Sort them and drop repeated "
+                "ones."
+            )
     return times
 
 

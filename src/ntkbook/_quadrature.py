@@ -60,7 +60,8 @@ def _ball(spacing: float, reach: float, dimension: int) -> tuple[np.ndarray, np.
     if number > _MOST:
         raise ArithmeticError(
             f"the quadrature takes {number:.1e} lattice points in {dimension} dimensions, more than {_MOST:.0e}: the "
-            "activation is steep at these points, and the points are many. Lower w_std, or pass fewer points."
+            "activation is steep at these points, and the points are many. Shorten the inputs, lower w_std, or pass "
+            "fewer points."
         )
     steps = int(reach / edge) + 1
     corners = []
@@ -174,8 +175,8 @@ def _widest(
             return Rule(spacing, _reach(accuracy))
     raise ArithmeticError(
         f"the quadrature did not settle to {accuracy:g} for the derivatives up to order {highest} of the activation "
-        f"{activation.name} at standard deviation {std:.3g}: it is too steep, or not smooth. Lower w_std or the "
-        "sharpness."
+        f"{activation.name} at standard deviation {std:.3g}: it is too steep there, or not smooth. Shorten the "
+        "inputs, for example to norm 1, or lower w_std or the sharpness."
     )
 
 

@@ -173,7 +173,8 @@ def gradient_flow(
     max_steps
         The most steps to take.
     throw
-        Whether to raise `FlowError` where the flow ends early. With False, look at ``.result``.
+        Whether to raise `FlowError` where the flow ends early. With False, look at ``.result``. Under jit and vmap
+        nothing is raised: rows that were not reached hold NaN, and ``.result`` says why.
     progress
         Whether to show how far the integration is, once it has taken three seconds.
 
@@ -552,7 +553,8 @@ def _check_hierarchy(h: KernelHierarchy, y: Array, level: int) -> tuple[KernelHi
         if missing:
             raise ValueError(
                 f"level {level} needs {name} of orders 2 to {level}, got {sorted(family)}. "
-                f"Compute the hierarchy with max_order={level}, or lower the level."
+                f"Compute the hierarchy with max_order={level}, or lower the level"
+                f"{', or leave out test_outputs' if 'test' in name else ''}."
             )
         checked = {}
         for r in range(2, level + 1):

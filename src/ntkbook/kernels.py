@@ -314,7 +314,7 @@ def _directions(
         needed = result + 2.0 ** (order - 4) * gradients * (12 + 9 * fewest / devices)
         raise ValueError(
             f"memory_limit must be at least {needed:.3g} bytes for K^({order}) at {n} points, got {limit:.3g}. "
-            "Raise it, or take fewer points in the first slot at a time: they are x_test."
+            f"Raise it, or pass fewer points{' or fewer test points at a time' if k else ''}."
         )
     return min(fitting, n ** (order - 2))
 
@@ -330,6 +330,7 @@ def _empirical_kernel(
     progress: bool,
 ) -> Array:
     """`empirical_kernel` with checked arguments."""
+    _checks.result_size((len(x if x_test is None else x_test),) + (len(x),) * (order - 1), x.dtype)
     divided = _division(x)
     devices = 1 if divided is None else divided.num_devices
     directions = _directions(net, params, x, x_test, order, implementation, memory_limit, devices)
@@ -414,7 +415,14 @@ def _check_function(net: Network, params: Any, x: Array) -> None:
     for leaf in jax.tree.leaves(params):
         _checks.refuse_silent_downcast(leaf, "params")
     _checks.same_dtype(params=params, x=x)
-    output = jax.eval_shape(net, params, x[0])
+    point = jax.ShapeDtypeStruct(x.shape[1:], x.dtype)
+    try:
+        output = jax.eval_shape(net, params, point)
+    except (IndexError, TypeError, ValueError) as error:
+        raise TypeError(
+            f"net(params, x_point) must take one point of shape {point.shape}, got an error: {str(error)[:200]}. "
+            "Write it for a single point, not for a batch, and for parameters of these shapes."
+        ) from error
     if not (isinstance(output, jax.ShapeDtypeStruct) and output.shape == () and output.dtype == x.dtype):
         raise ValueError(
             f"net(params, x_point) must give one scalar of dtype {x.dtype}, got {output}. "
@@ -534,7 +542,8 @@ def empirical_kernel(
     Parameters
     ----------
     net
-        A network of `mlp`, or any function ``f(params, x_point) -> scalar``.
+        A network of `mlp`, or any function ``f(params, x_point) -> scalar`` of one point of shape (d,). It must be
+        hashable and is compiled once: make it once, and do not change it afterwards.
     params
         Its parameters: `MLPParams`, or any pytree of floating arrays.
     x
@@ -572,8 +581,11 @@ def empirical_kernel(
 
     In float32 the error is about 1e-6 of the largest entry at every order up to 5 (see the page "Costs and accuracy").
 
+    Compiling takes longer with each order: seconds for r = 5, and about three times more for each order beyond.
+
     Where `x` is divided over devices along its first axis (`jax.sharding`), slot 3 of the kernel, or slot 2 of
-    K^(2), is divided in the same way, and with it the work and the memory.
+    K^(2), is divided in the same way, and with it the work and the memory. Inside of jit the compiler decides, and
+    the mesh must have axes of type Auto.
 
     Examples
     --------

@@ -190,6 +190,6 @@ def check_leaves(params: Any, kind: type, shapes: list[tuple[int, ...]], x: Arra
     if received != shapes:
         raise ValueError(
             f"params must have shapes {shapes} for {where}, got {received}. "
-            f"Draw them with net.init(key, input_dim={x.shape[-1]})."
+            f"Draw them with net.init(key, input_dim={x.shape[-1]}), or pass the points that they were drawn for."
         )
     _checks.same_dtype(params=params, x=x)
