@@ -333,7 +333,6 @@ class Unhashable:
         bad("no weights", ValueError, "params must have shapes", params=ntkbook.MLPParams(None, np.ones(5, "f4"))),
         bad("no params", ValueError, "params must hold at least one array", net=lambda p, x: x.sum(), params={}),
         bad("unhashable", TypeError, "net must be hashable.*Wrap it: lambda", net=Unhashable(), params=USER),
-        bad("batch", TypeError, r"take one point of shape \(3,\), got an", net=lambda p, x: x[:, 0] @ p, params=USER),
         bad("vector", ValueError, r"give one scalar.*\(2,\).*Select", net=lambda p, x: x @ p["w"], params=USER),
         bad("pair", ValueError, "must give one scalar", net=lambda p, x: (x.sum(), x.sum()), params=USER),
         bad("integer output", ValueError, "must give one scalar of dtype", net=lambda p, x: 1, params=USER),
@@ -353,6 +352,12 @@ def test_bad_arguments(small, error, match, changes):
     if "order" not in changes:
         with pytest.raises(error, match=match):
             ntkbook.kernel_hierarchy(**{k: v for k, v in arguments.items() if k != "order"})
+
+
+def test_a_network_for_batches_is_told_that_it_gets_one_point(small):
+    with pytest.raises(IndexError) as caught:
+        ntkbook.empirical_ntk(lambda params, x: (x[:, 0] @ params["w"]).sum(), USER, np.ones((2, 3), "f4"))
+    assert "one point of shape (3,), not a batch" in "".join(caught.value.__notes__)
 
 
 def test_layer_kernels_want_an_mlp(small):

@@ -419,10 +419,10 @@ def _check_function(net: Network, params: Any, x: Array) -> None:
     try:
         output = jax.eval_shape(net, params, point)
     except (IndexError, TypeError, ValueError) as error:
-        raise TypeError(
-            f"net(params, x_point) must take one point of shape {point.shape}, got an error: {str(error)[:200]}. "
-            "Write it for a single point, not for a batch, and for parameters of these shapes."
-        ) from error
+        error.add_note(
+            f"This is the network's: net(params, x_point) gets one point of shape {point.shape}, not a batch."
+        )
+        raise
     if not (isinstance(output, jax.ShapeDtypeStruct) and output.shape == () and output.dtype == x.dtype):
         raise ValueError(
             f"net(params, x_point) must give one scalar of dtype {x.dtype}, got {output}. "
