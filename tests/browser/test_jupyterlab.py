@@ -47,7 +47,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory, site: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "jupyterlab", "--config=config.py", f"--port={port}", "--ServerApp.port_retries=0"]
-    environment = os.environ | {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
+    # Without bars: on a slow machine one may show itself, which is no error.
+    environment = os.environ | {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "TQDM_DISABLE": "1"}
     with open(folder / "lab.log", "w") as log:
         server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
