@@ -21,7 +21,12 @@ from records import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.site, pytest.mark.browser]
 
-NAMES = [Path(document).name for document in Book(ROOT, {}).executable()]
+# The notebooks with widgets; all others are run, without a browser, by test_binder.
+NAMES = [
+    Path(document).name
+    for document in Book(ROOT, {}).executable()
+    if "ntkbook.widgets import" in (ROOT / f"{document}.md").read_text(encoding="utf-8")
+]
 
 SETTINGS = """
 c.ServerApp.token = ""
