@@ -588,6 +588,23 @@ class Frame {
     });
   }
 
+  /** A button, with a kernel alone, for what Python computes: `request()` is asked for, `take(answer, request)` shows it. */
+  askButton(label, request, take) {
+    if (!hasKernel(this.model)) return;
+    const button = this.button(label, async () => {
+      const asked = request();
+      button.disabled = true;
+      button.textContent = "Computing \u2026";
+      try {
+        take(await this.ask(asked), asked);
+      } catch (error) {
+        this.summarise(`Python could not compute this: ${error.message}`, { aloud: true });
+      }
+      button.disabled = false;
+      button.textContent = label;
+    });
+  }
+
   // Life
 
   listen(target, event, handler) {

@@ -129,25 +129,13 @@ function buildMotion(frame) {
 
   frame.changed = () => draw(true);
 
-  if (hasKernel(model)) {
-    let first = seeds;
-    const button = frame.button("New networks from Python", async () => {
-      const before = button.textContent;
-      button.disabled = true;
-      button.textContent = "Computing \u2026";
-      try {
-        const { buffers } = await frame.ask({ first_seed: first });
-        motion = new Motion(floats(buffers[0]), meta);
-        first += seeds;
-        origin = "Computed just now by Python.";
-        draw(true);
-      } catch (error) {
-        frame.summarise(`Python could not compute this: ${error.message}`, { aloud: true });
-      }
-      button.disabled = false;
-      button.textContent = before;
-    });
-  }
+  let first = seeds;
+  frame.askButton("New networks from Python", () => ({ first_seed: first }), ({ buffers }) => {
+    motion = new Motion(floats(buffers[0]), meta);
+    first += seeds;
+    origin = "Computed just now by Python.";
+    draw(true);
+  });
 
   frame.restore();
   draw(false);

@@ -131,27 +131,17 @@ function buildOrders(frame) {
     draw(true);
   };
 
-  if (hasKernel(model)) {
-    let firstSeed = meta.seeds;
-    const button = frame.button("New draws from Python", async () => {
-      const { activation, depth, orders } = state;
-      const before = button.textContent;
-      button.disabled = true;
-      button.textContent = "Computing \u2026";
-      try {
-        const request = { activation, depth, orders, first_seed: firstSeed, count: NEW_DRAWS, up_to: NEW_DRAWS_UP_TO };
-        const { content, buffers } = await frame.ask(request);
-        firstSeed += NEW_DRAWS;
-        const { widths } = content.meta;
-        fresh = { widths, values: unpack(floats(buffers[0]), 0, orders, NEW_DRAWS, widths) };
-        draw(true);
-      } catch (error) {
-        frame.summarise(`Python could not compute this: ${error.message}`, { aloud: true });
-      }
-      button.disabled = false;
-      button.textContent = before;
-    });
-  }
+  let firstSeed = meta.seeds;
+  const request = () => {
+    const { activation, depth, orders } = state;
+    return { activation, depth, orders, first_seed: firstSeed, count: NEW_DRAWS, up_to: NEW_DRAWS_UP_TO };
+  };
+  frame.askButton("New draws from Python", request, ({ content, buffers }, { orders }) => {
+    firstSeed += NEW_DRAWS;
+    const { widths } = content.meta;
+    fresh = { widths, values: unpack(floats(buffers[0]), 0, orders, NEW_DRAWS, widths) };
+    draw(true);
+  });
 
   frame.restore();
   draw(false);
