@@ -13,7 +13,17 @@ from matplotlib.figure import Figure
 
 from ntkbook.diagnostics import PowerLaw
 
-__all__ = ["COLOURS", "MARKERS", "heat_maps", "histograms", "mode_decay", "power_laws", "time_curves", "use_style"]
+__all__ = [
+    "COLOURS",
+    "MARKERS",
+    "costs",
+    "heat_maps",
+    "histograms",
+    "mode_decay",
+    "power_laws",
+    "time_curves",
+    "use_style",
+]
 
 INK = "#000000"
 GUIDE = "#767676"
@@ -200,6 +210,45 @@ def histograms(panels: Mapping[str, tuple[Mapping[str, Any], float]]) -> Figure:
         ax.axvline(limit, color=COLOURS["limit"], linestyle="--", label="limit")
         ax.set(title=title, yscale="log", ylabel="density" if ax is axes[0, 0] else "")
     axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+_COST_STYLES: dict[str, dict[str, Any]] = {
+    "float64": {},
+    "float32": {"linestyle": "--", "linewidth": 1, "markerfacecolor": "none"},
+    "one layer": {"linestyle": ":", "linewidth": 1},
+    "operations": {"color": GUIDE, "linewidth": 1, "marker": ""},
+}
+
+
+def costs(panels: Mapping[str, Mapping[tuple[int, str], tuple[Any, Any]]]) -> Figure:
+    """Seconds on log axes, a panel for each thing that is varied.
+
+    Parameters
+    ----------
+    panels
+        For each panel, named by the label of its axis: the curves (values, seconds), each named by its order and its
+        kind, one of "float64", "float32", "one layer" (dotted) and "operations" (a grey guide).
+
+    Examples
+    --------
+    >>> from ntkbook import plots
+    >>> curves = {(3, "float64"): ([2, 4], [0.1, 0.4]), (3, "float32"): ([2, 4], [0.1, 0.2])}
+    >>> figure = plots.costs({"points $n$": curves})
+    >>> figure.axes[0].get_ylabel()
+    'seconds'
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.8 * len(panels), 3.6), sharey=True, squeeze=False)
+    for ax, (label, curves) in zip(axes[0], panels.items(), strict=True):
+        for (order, kind), (values, seconds) in curves.items():
+            style = {"color": COLOURS[order], "marker": MARKERS[order]} | _COST_STYLES[kind]
+            ax.loglog(values, seconds, label=f"$r={order}$" if kind == "float64" else None, **style)
+        ticks = sorted({value for values, _ in curves.values() for value in values})
+        ax.set(xlabel=label, xticks=ticks, xticklabels=[f"{v:g}" for v in ticks])
+        ax.tick_params(axis="x", labelsize=8)
+        ax.minorticks_off()
+    axes[0, 0].set_ylabel("seconds")
+    axes[0, 0].legend()
     return figure
 
 
