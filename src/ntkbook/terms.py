@@ -625,7 +625,9 @@ def evaluate(terms: Term | Iterable[Term], net: MLP, params: MLPParams, x: Array
 
 
 def evaluate_each(terms: Iterable[Term], net: MLP, params: MLPParams, x: Array) -> Array:
-    r"""The value of every term of a list, one after the other.
+    r"""The value of every term of a list, (3.8), one after the other.
+
+    .. math:: m^{-(r/2-1)} \prod_j \tfrac1m \langle v_{2j-1}, v_{2j} \rangle
 
     See the chapter "Deriving the hierarchy".
 
