@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 from notebooks import Book
 from ntk_api import entries, is_constant, look_up, public_modules
@@ -57,6 +58,27 @@ def test_headings_go_down_in_steps(page: str) -> None:
     levels = [int(heading.name[1]) for heading in parsed(SITE / page).select("article :is(h1, h2, h3, h4, h5)")]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+def test_questions_have_one_right_answer_and_a_reply_to_each() -> None:
+    for page in PAGES:
+        for question in parsed(SITE / page).select("fieldset.ntk-check"):
+            replies = question.select(".ntk-choice .ntk-reply")
+            assert len(replies) == len(question.select("input[type=radio]")) >= 2
+            assert len(question.select(".ntk-right")) == 1 and question.legend.get_text().strip()
+            for button in question.select("input"):
+                assert question.find("label", attrs={"for": button["id"]}).get_text().strip()
+
+
+def test_every_chapter_asks_questions_and_sets_exercises() -> None:
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    chapters = [chapter["file"] for part in toc["parts"] if part.get("numbered") for chapter in part["chapters"]]
+    for document in chapters:
+        soup = parsed(SITE / f"{document}.html")
+        assert len(soup.select("fieldset.ntk-check")) >= 2, document
+        assert len(soup.select("div.exercise")) >= 5, document
+        folds = [node.get_text(" ").strip() for node in soup.select("summary.sd-summary-title")]
+        assert all(folds.count(name) == len(soup.select("div.exercise")) for name in ("Hint", "Sketch", "Solution"))
 
 
 def test_plain_notebooks_number_as_the_pages_do() -> None:

@@ -57,6 +57,8 @@ def test_sample_chapter_reads_plainly(sample: Path) -> None:
         "> Do Exercise 1.1 again.",
         "- **Term**: Its definition.",
         "`{eq}` is left alone",
+        "**Check yourself: Which slope has Fig. 1.1, $a$ or $b$?**\n\n- (a) Two.\n- (b) One, by (1).",
+        "- (a) Not quite. Look again at $a$.\n- (b) Right. It is 1.0.",
     ):
         assert part in text, part
 

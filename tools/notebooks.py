@@ -26,6 +26,8 @@ THEOREMS = (
     "proposition remark theorem"
 ).split()
 ADMONITIONS = "attention caution danger error hint important note seealso tip warning".split()
+CHOICE = re.compile(r"^- \[([ x])\] ", flags=re.M)  # of a self-check, see tools/ntk_questions.py
+VERDICT = {True: "Right.", False: "Not quite."}
 ANSWERS = ("sketch", "solution")  # first words of the titles of what a student's notebook leaves out
 
 
@@ -394,6 +396,8 @@ class Renderer:
             title = f" ({argument})" if argument else ""
             return quote(f"**{kind.capitalize()} {block.number}".rstrip() + f"{title}.**", body)
         match name:
+            case "self-check":
+                return self.question(argument, block.body)
             case "prf:proof":
                 return quote("*Proof.*", f"{body} ∎")
             case "dropdown" | "solution":
@@ -431,6 +435,17 @@ class Renderer:
                 # in MyST what stands on the opening line of such a box is its first paragraph
                 return quote(f"**{heading}.**", f"{argument}\n\n{body}".strip())
         raise ConversionError(f"no plain form is known for the directive {{{name}}}")
+
+    def question(self, question: str, body: str) -> str:
+        """The choices with letters; what the page says to each is folded away."""
+        _, *parts = CHOICE.split(body)
+        choices, replies = [], []
+        for letter, mark, part in zip("abcdef", parts[::2], parts[1::2], strict=False):
+            choice, reply = (" ".join(text.split()) for text in part.split("\n\n", 1))
+            choices.append(f"- ({letter}) {self.inline(choice)}")
+            replies.append(f"- ({letter}) {VERDICT[mark == 'x']} {self.inline(reply)}")
+        heading = f"**Check yourself: {question}**"
+        return "\n\n".join([heading, "\n".join(choices), self.folded("Answers", "\n".join(replies))])
 
     def folded(self, title: str, body: str) -> str:
         if not self.solutions and title.lower().startswith(ANSWERS):

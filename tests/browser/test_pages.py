@@ -52,3 +52,22 @@ def test_front_door_leads_to_the_first_page(chromium: Browser, site: Path, serve
         page.goto(f"{base}/index.html")
         page.wait_for_url(f"{base}/{PAGES[0]}")
         page.close()
+
+
+def test_a_question_answers_in_the_page(chromium: Browser, site: Path) -> None:
+    """By pointer and by keyboard; the reply to the chosen answer is seen, and no other."""
+    page = chromium.new_page()
+    page.goto(f"{site.as_uri()}/book/networks.html")
+    question = page.locator("fieldset.ntk-check").first
+    buttons, replies = question.get_by_role("radio"), question.locator(".ntk-reply")
+
+    def visible() -> list[bool]:
+        return [replies.nth(k).is_visible() for k in range(replies.count())]
+
+    assert visible() == [False, False, False]
+    question.locator("label").nth(1).click()
+    assert visible() == [False, True, False] and replies.nth(1).inner_text().startswith("Right.")
+    page.keyboard.press("ArrowDown")
+    assert buttons.nth(2).is_checked()
+    assert visible() == [False, False, True] and replies.nth(2).inner_text().startswith("Not quite.")
+    page.close()
