@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 import samplebook
 import yaml
+from bs4 import BeautifulSoup
 from check_outputs import entry_for, problems
 from notebooks import Book, ConversionError
+from ntk_graph import check, picture, result
 from ntk_sphinx import execution_key
 from records import ROOT, Record, expected_values, notebook_records
 
@@ -58,6 +60,7 @@ def test_sample_chapter_reads_plainly(sample: Path) -> None:
         "- **Term**: Its definition.",
         "`{eq}` is left alone",
         "**Check yourself: Which slope has Fig. 1.1, $a$ or $b$?**\n\n- (a) Two.\n- (b) One, by (1).",
+        "> **Theorem: the kernel is positive.**\n>\n> See Theorem 1.1.",
         "- (a) Not quite. Look again at $a$.\n- (b) Right. It is 1.0.",
     ):
         assert part in text, part
@@ -196,6 +199,36 @@ def test_records_know_their_cells() -> None:
     ]
     (record,) = notebook_records({"cells": cells}, "book/first")
     assert (record.cell, record.cell_index) == (2, 2)
+
+
+# -- what rests on what ------------------------------------------------------------------------------------
+
+
+def made_results() -> dict[str, result]:
+    """d rests on b and c, these on a; d names a too."""
+    rests = {"a": [], "b": ["a"], "c": ["a"], "d": ["a", "b", "c"]}
+    places = {"a": (1, 1), "b": (2, 1), "c": (2, 2), "d": (3, 1)}
+    return {
+        name: result(name=name, rests=rests[name], place=places[name], kind="step", short=name.upper(), title="t")
+        for name in rests
+    }
+
+
+def test_picture_draws_each_arrow_once_and_none_that_follows() -> None:
+    drawn = BeautifulSoup(picture(made_results()), "html.parser")
+    assert [link["href"] for link in drawn.select("svg a")] == [f"#result-{name}" for name in "abcd"]
+    assert [path["data-serves"] for path in drawn.select("svg > path")] == ["b d", "c d", "d", "d"]
+    assert drawn.select_one("[data-name=a]")["data-serves"] == "a b c d"
+
+
+def test_relation_must_go_down() -> None:
+    results = made_results()
+    assert check(results) == []
+    results["a"]["rests"] = ["d", "e"]
+    assert check(results) == [
+        "'a' must stand below 'd', on which it rests",
+        "'a' rests on 'e', which is no result of the page",
+    ]
 
 
 # -- the execution cache -----------------------------------------------------------------------------------

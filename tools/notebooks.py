@@ -28,6 +28,7 @@ THEOREMS = (
 ADMONITIONS = "attention caution danger error hint important note seealso tip warning".split()
 CHOICE = re.compile(r"^- \[([ x])\] ", flags=re.M)  # of a self-check, see tools/ntk_questions.py
 VERDICT = {True: "Right.", False: "Not quite."}
+RESULT_KINDS = ("assumption", "step", "statement")  # see tools/ntk_graph.py
 ANSWERS = ("sketch", "solution")  # first words of the titles of what a student's notebook leaves out
 
 
@@ -398,6 +399,10 @@ class Renderer:
         match name:
             case "self-check":
                 return self.question(argument, block.body)
+            case "result":
+                return quote(f"**{argument}.**", body)
+            case "result-graph":
+                return f"The picture is on {self.link('its page', self.chapter.document)}."
             case "prf:proof":
                 return quote("*Proof.*", f"{body} ∎")
             case "dropdown" | "solution":

@@ -71,3 +71,24 @@ def test_a_question_answers_in_the_page(chromium: Browser, site: Path) -> None:
     assert buttons.nth(2).is_checked()
     assert visible() == [False, False, True] and replies.nth(2).inner_text().startswith("Not quite.")
     page.close()
+
+
+def test_graph_fades_what_a_result_does_not_need(chromium: Browser, site: Path) -> None:
+    page = chromium.new_page(reduced_motion="reduce")
+    page.goto(f"{site.as_uri()}/book/dependencies.html")
+
+    def faded() -> set[str]:
+        boxes = "(nodes) => nodes.filter((node) => getComputedStyle(node).opacity < 0.5).map((n) => n.dataset.name)"
+        page.wait_for_timeout(300)
+        return set(page.eval_on_selector_all(".ntk-graph a", boxes))
+
+    assert faded() == set()
+    page.locator("[data-name=hierarchy]").focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")  # focus that is seen
+    assert {"rules", "truncation"} <= faded() and not {"hierarchy", "ntk", "flow", "smooth"} & faded()
+    page.keyboard.press("Enter")
+    page.mouse.move(0, 0)
+    page.evaluate("document.activeElement.blur()")
+    assert "#result-hierarchy" in page.url and "rules" in faded() and "ntk" not in faded()
+    page.close()
