@@ -13,7 +13,7 @@ The argument is the question, the list its choices; the marked one is right; wha
 """
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from docutils import nodes
 from notebooks import VERDICT
@@ -44,14 +44,14 @@ class SelfCheck(SphinxDirective):
     def items(self) -> list[nodes.list_item]:
         body = nodes.Element()
         self.state.nested_parse(self.content, self.content_offset, body)
-        items = list(body[0].children) if len(body) == 1 and isinstance(body[0], nodes.bullet_list) else []
+        items = list(body.findall(nodes.list_item)) if [*map(type, body)] == [nodes.bullet_list] else []
         marks = [MARK.match(item[0].astext()) if len(item) > 1 else None for item in items]
         if not all(marks) or [match["mark"] for match in marks if match].count("x") != 1:
             raise self.error("self-check wants a list of '[ ] choice', one of them '[x]', each followed by a reply.")
         return items
 
     def choice(self, identity: str, group: str, item: nodes.list_item) -> list[nodes.Node]:
-        text, *reply = item.children
+        text, *reply = cast(list[nodes.Element], item.children)
         right = text.astext()[1] == "x"
         text[0] = nodes.Text(MARK.sub("", text[0].astext()))
         reply[0].insert(0, nodes.strong("", VERDICT[right]))
