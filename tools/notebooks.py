@@ -426,7 +426,8 @@ class Renderer:
                     f"- {self.link(chapter.title, document)}" for document, chapter in self.book.chapters.items()
                 )
             case "claims":
-                return f"The table of claims is on {self.link('its page', self.chapter.document)}."
+                of = f" of {argument}" if argument else ""
+                return f"The table of claims{of} is on {self.link('its page', self.chapter.document)}."
             case "api-contents":
                 return f"The entries are on {self.link('the page of the site', self.chapter.document)}."
             case "api":

@@ -175,8 +175,13 @@ def comparison(fields: dict[str, Any]) -> tuple[str, str]:
 
 
 class Claims(SphinxDirective):
-    """`{claims}`: a table of all claims that the executed chapters assert."""
+    """`{claims} (2.1); (2.2)`: a table of what the executed chapters assert of these statements; without any, of the rest.
 
+    A statement of which nothing is asserted is a warning.
+    """
+
+    optional_arguments = 1
+    final_argument_whitespace = True
     columns = ("Claim", "Equation", "Measured", "Predicted", "Tolerance", "Where")
     widths = (42, 10, 12, 12, 10, 14)
 
@@ -188,11 +193,22 @@ class Claims(SphinxDirective):
         head, body = nodes.thead(), nodes.tbody()
         group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in self.widths), head, body)
         head += self.row([nodes.Text(column)] for column in self.columns)
-        for record in executed_records(Path(self.env.srcdir)):
-            if record.type == "claim":
-                body += self.row(self.entries(record))
+        for record in self.chosen():
+            body += self.row(self.entries(record))
         group["cols"] = len(self.columns)
         return [nodes.table("", group, classes=["ntk-claims"])]
+
+    def chosen(self) -> list[Record]:
+        claims = [record for record in executed_records(Path(self.env.srcdir)) if record.type == "claim"]
+        shown: set[str] = self.env.temp_data.setdefault("ntk_claims_shown", set())
+        if not self.arguments:
+            return [record for record in claims if record.fields["equation"] not in shown]
+        statements = [name.strip() for name in self.arguments[0].split(";")]
+        shown |= set(statements)
+        chosen = [record for record in claims if record.fields["equation"] in statements]
+        for name in set(statements) - {record.fields["equation"] for record in chosen}:
+            logger.warning("no chapter makes a claim about %r", name, location=self.get_location())
+        return chosen
 
     def row(self, entries: Any) -> nodes.row:
         return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *entry)) for entry in entries))
