@@ -62,3 +62,11 @@ class SmallProblem:
         if self._hierarchy is None:
             self._hierarchy = ntkbook.kernel_hierarchy(self.net, self.params, self.x, max_order=4, x_test=self.x_test)
         return self._hierarchy
+
+
+@pytest.fixture(scope="session")
+def reader(tmp_path_factory):
+    """A reader's copy of the repository, with an environment of its own: made once, it takes a minute."""
+    from reader import Reader
+
+    return Reader(tmp_path_factory.mktemp("reader"))

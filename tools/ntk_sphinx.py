@@ -175,7 +175,7 @@ def comparison(fields: dict[str, Any]) -> tuple[str, str]:
 
 
 class Claims(SphinxDirective):
-    """`{claims} (2.1); (2.2)`: a table of what the executed chapters assert of these statements; without any, of the rest.
+    """`{claims} (2.1); (2.2)`: a table of what the chapters assert of these statements; without any, of the rest.
 
     A statement of which nothing is asserted is a warning.
     """

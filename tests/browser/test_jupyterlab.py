@@ -1,13 +1,10 @@
-"""The downloaded notebooks in JupyterLab: they run, and every widget is alive with a kernel behind it."""
+"""A reader's notebooks in a reader's JupyterLab: they run, come out as the book, and every widget is alive."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,18 +12,10 @@ from urllib.request import urlopen
 
 import pagecheck
 import pytest
-from notebooks import Book
 from playwright.sync_api import Browser
-from records import ROOT
+from reader import WITH_WIDGETS, Reader, wrong_claims
 
 pytestmark = [pytest.mark.slow, pytest.mark.site, pytest.mark.browser]
-
-# The notebooks with widgets; all others are run, without a browser, by test_binder.
-NAMES = [
-    Path(document).name
-    for document in Book(ROOT, {}).executable()
-    if "ntkbook.widgets import" in (ROOT / f"{document}.md").read_text(encoding="utf-8")
-]
 
 SETTINGS = """
 c.ServerApp.token = ""
@@ -39,11 +28,11 @@ c.LabApp.news_url = None
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, site: Path) -> Iterator[str]:
-    """The address of a JupyterLab over a copy of the site's notebooks."""
+def lab(tmp_path_factory: pytest.TempPathFactory, reader: Reader) -> Iterator[str]:
+    """The address of a JupyterLab over the plain notebooks."""
     folder = tmp_path_factory.mktemp("lab")
-    for name in NAMES:
-        shutil.copy(site / "notebooks" / f"{name}.ipynb", folder)
+    for document in WITH_WIDGETS:
+        reader.write_notebook(document, folder)
     settings = folder / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"windowingMode": "none"}))  # every output stays on the page
@@ -51,9 +40,16 @@ def lab(tmp_path_factory: pytest.TempPathFactory, site: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", "--config=config.py", f"--port={port}", "--ServerApp.port_retries=0"]
+    command = [
+        reader.bin / "python",
+        "-m",
+        "jupyterlab",
+        "--config=config.py",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+    ]
     # Without bars: on a slow machine one may show itself, which is no error.
-    environment = os.environ | {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "TQDM_DISABLE": "1"}
+    environment = reader.environment | {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "TQDM_DISABLE": "1"}
     with open(folder / "lab.log", "w") as log:
         server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
@@ -71,8 +67,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory, site: Path) -> Iterator[str]:
         server.wait(30)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_notebook_is_alive_with_a_kernel(chromium: Browser, lab: str, name: str) -> None:
+@pytest.mark.parametrize("document", WITH_WIDGETS)
+def test_notebook_is_alive_with_a_kernel(chromium: Browser, lab: str, document: str) -> None:
+    name = Path(document).name
     page = chromium.new_page(viewport={"width": 1400, "height": 1600}, reduced_motion="reduce")
     page.set_default_timeout(180_000)  # JupyterLab is busy for long while it lays out a whole chapter
     errors: list[str] = []
@@ -85,6 +82,8 @@ def test_notebook_is_alive_with_a_kernel(chromium: Browser, lab: str, name: str)
         '.jp-OutputArea-output[data-mime-type*="error"], .jp-OutputArea-output[data-mime-type*="stderr"]'
     )
     assert wrong.all_text_contents() == []
+    executed = page.evaluate("window.jupyterapp.shell.currentWidget.context.model.toJSON()")
+    assert wrong_claims(executed, document) == []
 
     views = page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.widget-view+json"]').count()
     page.wait_for_function(

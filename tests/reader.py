@@ -1,0 +1,79 @@
+"""The repository as Binder takes it: a copy, with an environment made by the scripts that Binder would run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from check_outputs import problems
+from notebooks import Book
+from records import ROOT, expected, notebook_records
+from repo2docker.app import Repo2Docker
+from repo2docker.buildpacks import BuildPack
+
+CHAPTERS = Book(ROOT, {}).executable()
+WITH_WIDGETS = [name for name in CHAPTERS if "ntkbook.widgets import" in (ROOT / f"{name}.md").read_text("utf-8")]
+
+
+@cache
+def build_pack() -> BuildPack:
+    """What repo2docker's own detection makes of the repository."""
+    before = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        app = Repo2Docker()
+        pack = next(found for found in (kind(app.base_image) for kind in app.buildpacks) if found.detect())
+        pack.install_scripts = [script for _, script in pack.get_assemble_scripts()]
+        pack.after_install = pack.get_post_build_scripts()
+        return pack
+    finally:
+        os.chdir(before)
+
+
+class Reader:
+    """A copy of the repository, and beside it a virtual environment with what `requirements.txt` asks for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.repository = folder / "repository"
+        self.home = folder / "home"
+        self.home.mkdir()
+        listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for name in filter(None, names.split("\0")):
+            if (ROOT / name).is_file():
+                (self.repository / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, self.repository / name)
+        self.bin = folder / "venv" / "bin"
+        python = Path(sys.base_prefix) / "bin" / "python3"
+        self.run(python, "-m", "venv", folder / "venv")
+        for script in build_pack().install_scripts:
+            self.run("bash", "-c", script.replace("${KERNEL_PYTHON_PREFIX}", str(folder / "venv")))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "PYTEST"))}
+        return kept | {"PATH": f"{self.bin}:{kept['PATH']}", "HOME": str(self.home)}
+
+    def run(self, *command: object, folder: Path | None = None) -> str:
+        words = [str(word) for word in command]
+        run = subprocess.run(
+            words, cwd=folder or self.repository, env=self.environment, capture_output=True, text=True, timeout=900
+        )
+        assert run.returncode == 0, f"{' '.join(words)}\n{run.stdout}\n{run.stderr}"
+        return run.stdout
+
+    def write_notebook(self, document: str, folder: Path) -> Path:
+        """The chapter's plain notebook, by the script that a reader is told to run."""
+        self.run("python", "tools/notebooks.py", f"{document}.md", "-o", folder)
+        return folder / f"{Path(document).name}.ipynb"
+
+
+def wrong_claims(notebook: dict[str, Any], document: str) -> list[str]:
+    """Where an executed notebook does not come out as the book did."""
+    entries = {name: entry for name, entry in expected().items() if entry["chapter"] == document}
+    return problems(notebook_records(notebook, document), entries)
