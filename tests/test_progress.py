@@ -28,7 +28,7 @@ def calls():
     params, x, y = net.init(jax.random.key(0), 3), jnp.eye(3), jnp.ones(3)
     h = ntkbook.KernelHierarchy(jnp.zeros(3), {2: jnp.eye(3), 3: jnp.zeros((3, 3, 3))})
     times = jnp.linspace(0.0, 2.0, 3)
-    descend = {"learning_rate": 0.1, "steps": 4}
+    descend = {"learning_rate": 0.1, "steps": 4, "every": 4}
     return {
         "gradient flow": lambda **k: ntkbook.gradient_flow(net, params, x, y, times, **k).outputs,
         "truncated flow, level 3": lambda **k: ntkbook.truncated_flow(h, y, times, level=3, **k).outputs,

@@ -494,7 +494,10 @@ def _gradient_descent(
 ) -> Trajectory:
     outputs = jax.vmap(net, in_axes=(None, 0))
 
-    def step(theta: Any, _: None) -> tuple[Any, None]:
+    def step(theta: Any, k: Array) -> tuple[Any, None]:
+        if progress:
+            due = k % _progress.interval(_flops(params, x)) == 0
+            jax.lax.cond(due, lambda: _progress.report(k / (reports * every)), lambda: None)
         gradient = jax.grad(lambda theta: _loss(outputs(theta, x), y))(theta)
         return jax.tree.map(lambda p, g: p - eta * g, theta, gradient), None
 
@@ -503,14 +506,11 @@ def _gradient_descent(
         kept = theta if keep_params else None
         return outputs(theta, x), empirical_ntk(net, theta, x), test_outputs, kept
 
-    def report(theta: Any, k: Array) -> tuple[Any, tuple]:
-        if progress:
-            due = k % _progress.interval(every * _flops(params, x)) == 0
-            jax.lax.cond(due, lambda: _progress.report(k / reports), lambda: None)
-        theta, _ = jax.lax.scan(step, theta, length=every)
+    def report(theta: Any, first: Array) -> tuple[Any, tuple]:
+        theta, _ = jax.lax.scan(step, theta, first + jnp.arange(every))
         return theta, observe(theta)
 
-    _, later = jax.lax.scan(report, params, 1 + jnp.arange(reports))
+    _, later = jax.lax.scan(report, params, every * jnp.arange(reports))
     f, K, f_test, kept = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), observe(params), later)
     times = eta * every * jnp.arange(reports + 1, dtype=x.dtype)
     return Trajectory(times, f, K, _loss(f, y), f_test, kept, _result_of(f, times))
