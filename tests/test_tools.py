@@ -105,6 +105,7 @@ def test_real_chapters_read_plainly_and_leak_nothing() -> None:
         ("[text](absent.md)", "leads to no page"),
         ("{cite}`absent`", "not in references.bib"),
         ("```{note}\nopen", "never closed"),
+        ("```{self-check} Which?\n- [x] This.\n```", "has no reply"),
         ("$$ x", "never closed"),
         (r"\begin{align}", "numbered environment"),
         ("![](picture.png)", "image"),

@@ -447,7 +447,9 @@ class Renderer:
         _, *parts = CHOICE.split(body)
         choices, replies = [], []
         for letter, mark, part in zip("abcdef", parts[::2], parts[1::2], strict=False):
-            choice, reply = (" ".join(text.split()) for text in part.split("\n\n", 1))
+            choice, _, reply = (" ".join(text.split()) for text in part.partition("\n\n"))
+            if not reply:
+                raise ConversionError(f"the choice {choice!r} has no reply")
             choices.append(f"- ({letter}) {self.inline(choice)}")
             replies.append(f"- ({letter}) {VERDICT[mark == 'x']} {self.inline(reply)}")
         heading = f"**Check yourself: {question}**"

@@ -10,6 +10,7 @@
     ```
 
 The argument is the question, the list its choices; the marked one is right; what follows a choice is the reply to it.
+A question that holds a role needs a fence of colons: a fence of backticks has no backtick on its first line.
 """
 
 import re
@@ -38,7 +39,7 @@ class SelfCheck(SphinxDirective):
         name = f"check-{self.env.new_serialno('self-check') + 1}"
         question, _ = self.state.inline_text(self.arguments[0], self.lineno)
         choices = [self.choice(f"{name}-{i}", name, item) for i, item in enumerate(self.items(), start=1)]
-        legend = [html("<legend>Check yourself: "), *question, html("</legend>")]
+        legend = [html("<legend>Check yourself: "), nodes.inline("", "", *question), html("</legend>")]
         return [html(f'<fieldset class="ntk-check" id="{name}">'), *legend, *sum(choices, []), html("</fieldset>")]
 
     def items(self) -> list[nodes.list_item]:
@@ -61,7 +62,7 @@ class SelfCheck(SphinxDirective):
         kind = "right" if right else "wrong"
         return [
             opening,
-            *text.children,
+            nodes.inline("", "", *text.children),
             html(f'</label><div aria-live="polite"><div class="ntk-reply ntk-{kind}">'),
             *reply,
             html("</div></div></div>"),
