@@ -31,9 +31,8 @@ from ntkbook.widgets import (
 from ntkbook.widgets._base import BookWidget
 from ntkbook.widgets.hierarchy import LENGTH, TIMES
 from ntkbook.widgets.motion import TIMES as MOTION_TIMES
-from ntkbook.widgets.truncation import DATA_SETS, LEVELS
+from ntkbook.widgets.truncation import DATA_SETS, LEVELS, largest_errors
 from ntkbook.widgets.truncation import TIMES as TRUNCATION_TIMES
-from ntkbook.widgets.truncation import largest_errors
 
 WIDGETS = [TrainLive, OrdersOfMagnitude, HierarchyAtWork, KernelInMotion, TruncationExplorer, ClickToDifferentiate]
 

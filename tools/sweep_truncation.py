@@ -36,7 +36,7 @@ SEEDS, FEW, SHOWN_SEEDS = 64, 16, 8
 UPPER = np.triu_indices(3)
 TIMES = np.linspace(0.0, 4.0, 9)
 LONG = np.concatenate([[0.0], np.geomspace(0.5, 1024.0, 67)])
-TIGHT = {"rtol": 1e-12, "atol": 1e-12}
+TIGHT: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-12}
 
 
 def main() -> None:
@@ -125,7 +125,7 @@ def largest_kernels(x: Array) -> dict[str, Any]:
         for seed in range(FEW):
             params = net.init(jax.random.key(seed), 5)
             flow = ntkbook.gradient_flow(
-                net, params, x, net(params, x) + 1.0, np.arange(5.0), keep_params=True, progress=False
+                net, params, x, net(params, x) + 1.0, jnp.arange(5.0), keep_params=True, progress=False
             )
             times = [sizes(jax.tree.map(lambda leaf, k=k: leaf[k], flow.params)) for k in range(5)]
             largest[:, seed, w] = np.max(times, axis=0)
@@ -157,7 +157,7 @@ def digits() -> dict[str, Any]:
 
 
 def window(x: Array) -> dict[str, Any]:
-    """Two nearly dependent points: when a level is off by a tenth (of the residual, of the kernel), and when it ends."""
+    """Two nearly dependent points: when a level is off by a tenth, of the residual or the kernel, and when it ends."""
     near = x.at[1].set(x[0] + 0.05 * (x[1] - x[0]))
     near = near / jnp.linalg.norm(near, axis=1, keepdims=True)
     shift = jnp.array([1.0, -1.0, 1.0])
@@ -165,7 +165,8 @@ def window(x: Array) -> dict[str, Any]:
     ends = np.zeros_like(leaves)
     for w, width in enumerate(WINDOW):
         for seed in range(FEW):
-            f, K, exact, flows = compare(ntkbook.mlp(width=width), seed, near, shift, LONG, LEVELS, rtol=1e-9, atol=1e-9)
+            net, loose = ntkbook.mlp(width=width), {"rtol": 1e-9, "atol": 1e-9}
+            f, K, exact, flows = compare(net, seed, near, shift, LONG, LEVELS, **loose)
             kernel = np.abs(K).max(axis=(2, 3)) / np.abs(exact.kernel).max()
             off = np.maximum(np.abs(f).max(axis=2), kernel)
             gone = ~(off < 0.1)  # NaN counts
@@ -187,8 +188,8 @@ def in_n() -> dict[str, Any]:
     return dict(zip(map(str, levels), rounded(norms), strict=True))
 
 
-def for_the_widget() -> dict[str, np.ndarray]:
-    arrays = {}
+def for_the_widget() -> dict[str, Any]:
+    arrays: dict[str, Any] = {}
     for name, n in DATA_SETS.items():
         errors, kept = [], []
         for width in SHOWN:

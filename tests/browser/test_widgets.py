@@ -57,9 +57,7 @@ def truncations(seed: int = 0) -> tuple[dict[str, dict[int, np.ndarray]], dict[s
     rng = np.random.default_rng(seed)
     growing = np.array(TRUNCATION_TIMES)[:, None]
     runs = {
-        name: {
-            width: rng.normal(size=(1 + len(LEVELS), 1, n + n * (n + 1) // 2)) * growing / width for width in WIDTHS
-        }
+        name: {width: rng.normal(size=(1 + len(LEVELS), 1, n + n * (n + 1) // 2)) * growing / width for width in WIDTHS}
         for name, n in DATA_SETS.items()
     }
     shape = (3, len(WIDTHS), len(LEVELS), len(TRUNCATION_TIMES), 2)

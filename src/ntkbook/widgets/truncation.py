@@ -64,7 +64,8 @@ def truncation_run(*, data: str, width: int, seed: int, levels: Sequence[int] = 
         x, labels = _points(data)
         params = net.init(jax.random.key(seed), x.shape[1])
         y = net(params, x) + 1.0 if labels is None else labels
-        times, tight = jnp.array(TIMES), {"rtol": 1e-12, "atol": 1e-12}
+        times = jnp.array(TIMES)
+        tight: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-12}
         exact = _numbers(ntkbook.gradient_flow(net, params, x, y, times, **tight))
         h = ntkbook.kernel_hierarchy(net, params, x, max_order=max(levels))
         flows = [ntkbook.truncated_flow(h, y, times, level=p, throw=False, **tight) for p in levels]
@@ -101,7 +102,7 @@ class TruncationExplorer(BookWidget):
     runs
         data set -> width -> what `truncation_run` gives for one network, at the levels 2, 3, 4, 5.
     errors
-        data set -> the largest errors of several networks, (seeds, widths, 4, times, 2): of the outputs and of the kernel.
+        data set -> the largest errors of several networks, of outputs and kernel: (seeds, widths, 4, times, 2).
     initial
         The setting shown first: any of ``data``, ``level``, ``width``, ``time``, ``entry`` (as "1,2").
     id
