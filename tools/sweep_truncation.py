@@ -27,12 +27,13 @@ from ntkbook.widgets.truncation import DATA_SETS, largest_errors
 FOLDER = Path(__file__).parents[1] / "book" / "results"
 LEVELS = (2, 3, 4, 5)
 WIDTHS = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096]
+FAR = [8192, 16384, 32768, 65536]
 DEEP = [32, 64, 128, 256, 512]
 DIGITS = [64, 128, 256, 512, 1024]
 WINDOW = [8, 16, 32, 64, 128, 256, 512, 1024]
 POINTS = [2, 4, 8, 16]
 SHOWN = [16, 32, 64, 128, 256, 512, 1024]
-SEEDS, FEW, SHOWN_SEEDS = 64, 16, 8
+SEEDS, FAR_SEEDS, FEW, SHOWN_SEEDS = 64, 32, 16, 8
 UPPER = np.triu_indices(3)
 TIMES = np.linspace(0.0, 4.0, 9)
 LONG = np.concatenate([[0.0], np.geomspace(0.5, 1024.0, 67)])
@@ -48,9 +49,12 @@ def main() -> None:
 
     x = ntkbook.data.sphere_points(jax.random.key(1), n=3, input_dim=5)
     result: dict[str, Any] = {"widths": WIDTHS, "seeds": SEEDS, "times": TIMES.tolist()}
-    result |= in_the_width(x)
+    result |= in_the_width(x, WIDTHS, SEEDS)
     done("widths")
-    result["kernels"] = largest_kernels(x)
+    result["far"] = {"widths": FAR, "seeds": FAR_SEEDS} | in_the_width(x, FAR, FAR_SEEDS)
+    done("far widths")
+    result["kernels"] = largest_kernels(x, WIDTHS, FEW)
+    result["far"]["kernels"] = largest_kernels(x, FAR[:3], SHOWN_SEEDS)
     done("kernels along training")
     result["deep"] = {"widths": DEEP, "errors": deep(x)}
     done("two hidden layers")
@@ -89,12 +93,12 @@ def compare(
     return f, K, exact, flows
 
 
-def in_the_width(x: Array) -> dict[str, Any]:
+def in_the_width(x: Array, widths: Sequence[int], seeds: int) -> dict[str, Any]:
     """The largest errors over [0, 4], and for the odd levels m^(p-1)/2 (K - K~) at every time: mean and scatter."""
-    largest = np.zeros((2, len(LEVELS), SEEDS, len(WIDTHS)))
-    scaled = np.zeros((2, SEEDS, len(WIDTHS), len(TIMES), 6))
-    for w, width in enumerate(WIDTHS):
-        for seed in range(SEEDS):
+    largest = np.zeros((2, len(LEVELS), seeds, len(widths)))
+    scaled = np.zeros((2, seeds, len(widths), len(TIMES), 6))
+    for w, width in enumerate(widths):
+        for seed in range(seeds):
             f, K, _, _ = compare(ntkbook.mlp(width=width), seed, x, 1.0, TIMES, LEVELS)
             largest[:, :, seed, w] = np.abs(f).max(axis=(1, 2)), np.abs(K).max(axis=(1, 2, 3))
             scaled[0, seed, w] = -width * K[1][:, *UPPER]
@@ -110,11 +114,11 @@ def in_the_width(x: Array) -> dict[str, Any]:
     }
 
 
-def largest_kernels(x: Array) -> dict[str, Any]:
+def largest_kernels(x: Array, widths: Sequence[int], seeds: int) -> dict[str, Any]:
     """max |K_t^(r)| over t = 0, 1, .., 4 and all entries, r = 3..6: (seeds, widths)."""
     orders = (3, 4, 5, 6)
-    largest = np.zeros((4, FEW, len(WIDTHS)))
-    for w, width in enumerate(WIDTHS):
+    largest = np.zeros((4, seeds, len(widths)))
+    for w, width in enumerate(widths):
         net = ntkbook.mlp(width=width)
 
         @jax.jit
@@ -122,7 +126,7 @@ def largest_kernels(x: Array) -> dict[str, Any]:
             kernels = ntkbook.kernel_hierarchy(net, params, x, max_order=6).kernels
             return jnp.stack([max_abs(kernels[r]) for r in orders])
 
-        for seed in range(FEW):
+        for seed in range(seeds):
             params = net.init(jax.random.key(seed), 5)
             flow = ntkbook.gradient_flow(
                 net, params, x, net(params, x) + 1.0, jnp.arange(5.0), keep_params=True, progress=False
@@ -157,7 +161,8 @@ def digits() -> dict[str, Any]:
 
 
 def window(x: Array) -> dict[str, Any]:
-    """Two nearly dependent points: when a level is off by a tenth, of the residual or the kernel, and when it ends."""
+    """Two nearly dependent points: when an output is off by a tenth, or an entry of the kernel by a
+    tenth of the largest at the start; and when a level ends."""
     near = x.at[1].set(x[0] + 0.05 * (x[1] - x[0]))
     near = near / jnp.linalg.norm(near, axis=1, keepdims=True)
     shift = jnp.array([1.0, -1.0, 1.0])
@@ -167,7 +172,7 @@ def window(x: Array) -> dict[str, Any]:
         for seed in range(FEW):
             net, loose = ntkbook.mlp(width=width), {"rtol": 1e-9, "atol": 1e-9}
             f, K, exact, flows = compare(net, seed, near, shift, LONG, LEVELS, **loose)
-            kernel = np.abs(K).max(axis=(2, 3)) / np.abs(exact.kernel).max()
+            kernel = np.abs(K).max(axis=(2, 3)) / np.abs(exact.kernel[0]).max()
             off = np.maximum(np.abs(f).max(axis=2), kernel)
             gone = ~(off < 0.1)  # NaN counts
             leaves[:, seed, w] = [LONG[row.argmax()] if row.any() else 0.0 for row in gone]

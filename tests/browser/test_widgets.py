@@ -366,7 +366,7 @@ def test_with_a_kernel_truncation_asks_for_another_network(
     page, errors = open_page(chromium, write_page(tmp_path, [widget]), kernel=widget)
     before = page.evaluate(MARKS)
     page.get_by_role("button", name="Another network from Python").click()
-    page.get_by_text("Network 3, computed just now by Python").wait_for()
+    page.get_by_text("network 3, computed just now by Python").wait_for()
     assert page.evaluate(MARKS) != before and errors == []
 
 

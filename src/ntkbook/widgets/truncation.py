@@ -65,7 +65,7 @@ def truncation_run(*, data: str, width: int, seed: int, levels: Sequence[int] = 
         params = net.init(jax.random.key(seed), x.shape[1])
         y = net(params, x) + 1.0 if labels is None else labels
         times = jnp.array(TIMES)
-        tight: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-12}
+        tight: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-12, "progress": False}
         exact = _numbers(ntkbook.gradient_flow(net, params, x, y, times, **tight))
         h = ntkbook.kernel_hierarchy(net, params, x, max_order=max(levels))
         flows = [ntkbook.truncated_flow(h, y, times, level=p, throw=False, **tight) for p in levels]

@@ -74,7 +74,7 @@ function buildTruncation(frame) {
   };
   const sub = (text) => `x${"\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089"[text]}`;
   const letters = (entry) => `(${entry.split(",").map(sub).join(", ")})`;
-  const titles = { sphere: "3 points of a sphere", "half circle": "6 points of a half circle", digits: "8 digits, 3 against 8" };
+  const titles = { sphere: "sphere, n = 3", "half circle": "half circle, n = 6", digits: "digits, n = 8" };
 
   const initial = { data: meta.data[0].name, level: 2, width: widths[0], time: times[8], entry: "2,2", ...meta.initial };
   frame.select("data", {
@@ -170,12 +170,12 @@ function buildTruncation(frame) {
     inTime.cursor("now", time, { dash: "2 3" });
     const at = own.slice(0, -2).map(Number.isFinite).lastIndexOf(true);
     inTime.label("name of f", times[at], ownOutputs[at], "*f*", { colour, dy: 13 });
-    inTime.label("name of K", times[at], own[at], "*K*", { colour, dy: -12 });
+    inTime.label("name of K", times[at], own[at], "*K*", { colour, dy: 14 });
 
     frame.legend([
       { label: "exact flow", colour: COLOURS.exact },
       ...levels.map((p) => ({ label: p === 2 ? "level 2, frozen kernel" : `level ${p}`, colour: COLOURS[p], dash: p === level ? "6 4" : "none", width: p === level ? 2.2 : 1.2 })),
-      { label: `predicted: <i>m</i><sup>${fixed(power, 0)}</sup>; for small <i>t</i> <i>t</i><sup>${level}</sup> and <i>t</i><sup>${level - 1}</sup>`, colour: COLOURS.guide, dash: "5 4", width: 1.2 },
+      { label: `predicted powers: <i>m</i><sup>${fixed(power, 0)}</sup>; at small times <i>t</i><sup>${level}</sup> for <i>f</i>, <i>t</i><sup>${level - 1}</sup> for <i>K</i>`, colour: COLOURS.guide, dash: "5 4", width: 1.2 },
     ]);
     describe({ now, k, curves, own, ownOutputs, means, power, aloud });
   }
@@ -189,7 +189,7 @@ function buildTruncation(frame) {
       ? `At <i>t</i> = ${fixed(time, 1)}, width ${width}, level ${level} has blown up.`
       : `At <i>t</i> = ${fixed(time, 1)}, width ${width}, level ${level} misses the outputs by at most ${readable(ownOutputs[now], 2)} and the kernel by ${readable(own[now], 2)}.`;
     frame.summarise(
-      `${said} Predicted power of the width: <i>m</i><sup>${fixed(power, 0)}</sup>. <span class="ntk-quiet">${titles[data] ?? data}; ${from}</span>`,
+      `${said} Predicted power of the width: <i>m</i><sup>${fixed(power, 0)}</sup>. <span class="ntk-quiet">${(titles[data] ?? data).replace(/^./, (c) => c.toUpperCase())}; ${from[0].toLowerCase()}${from.slice(1)}</span>`,
       { aloud },
     );
     const setting = `Level ${level}, width ${width}, time ${fixed(time, 1)}, ${about.points} points, data ${data}`;
