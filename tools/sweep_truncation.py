@@ -53,8 +53,8 @@ def main() -> None:
     done("widths")
     result["far"] = {"widths": FAR, "seeds": FAR_SEEDS} | in_the_width(x, FAR, FAR_SEEDS)
     done("far widths")
-    result["kernels"] = largest_kernels(x, WIDTHS, FEW)
-    result["far"]["kernels"] = largest_kernels(x, FAR[:3], SHOWN_SEEDS)
+    result["kernels"] = largest_kernels(x, WIDTHS, FEW, (3, 4, 5, 6))
+    result["far"]["kernels"] = largest_kernels(x, FAR[:3], FEW, (3, 4))
     done("kernels along training")
     result["deep"] = {"widths": DEEP, "errors": deep(x)}
     done("two hidden layers")
@@ -114,16 +114,15 @@ def in_the_width(x: Array, widths: Sequence[int], seeds: int) -> dict[str, Any]:
     }
 
 
-def largest_kernels(x: Array, widths: Sequence[int], seeds: int) -> dict[str, Any]:
-    """max |K_t^(r)| over t = 0, 1, .., 4 and all entries, r = 3..6: (seeds, widths)."""
-    orders = (3, 4, 5, 6)
-    largest = np.zeros((4, seeds, len(widths)))
+def largest_kernels(x: Array, widths: Sequence[int], seeds: int, orders: Sequence[int]) -> dict[str, Any]:
+    """max |K_t^(r)| over t = 0, 1, .., 4 and all entries, for each order r: (seeds, widths)."""
+    largest = np.zeros((len(orders), seeds, len(widths)))
     for w, width in enumerate(widths):
         net = ntkbook.mlp(width=width)
 
         @jax.jit
         def sizes(params: ntkbook.MLPParams, net: ntkbook.MLP = net) -> Array:
-            kernels = ntkbook.kernel_hierarchy(net, params, x, max_order=6).kernels
+            kernels = ntkbook.kernel_hierarchy(net, params, x, max_order=max(orders)).kernels
             return jnp.stack([max_abs(kernels[r]) for r in orders])
 
         for seed in range(seeds):
