@@ -168,9 +168,9 @@ function buildTruncation(frame) {
     inTime.line("error of f", times, ownOutputs, { colour, width: 1.4 });
     inTime.line("error of K", times, own, { colour, width: 2.6 });
     inTime.cursor("now", time, { dash: "2 3" });
-    const at = own.slice(0, -2).map(Number.isFinite).lastIndexOf(true);
+    const at = own.slice(0, 6).map(Number.isFinite).lastIndexOf(true);
     inTime.label("name of f", times[at], ownOutputs[at], "*f*", { colour, dy: 13 });
-    inTime.label("name of K", times[at], own[at], "*K*", { colour, dy: 14 });
+    inTime.label("name of K", times[at], own[at], "*K*", { colour, dy: 13 });
 
     frame.legend([
       { label: "exact flow", colour: COLOURS.exact },
@@ -234,7 +234,7 @@ export default {
     tries: [
       "Go from level 2 to 3, 4 and 5. At which steps does the line over the widths become steeper?",
       "At level 3 the truncated kernel moves. Why does this not change the power of <i>m</i>?",
-      "Choose the digits and the smallest width, and go to late times. Is a higher level always better?",
+      "At the widths 16 and 32 and late times, go through the levels. Is a higher one always better? Is an even one always better than the odd one before it?",
     ],
     build: buildTruncation,
   }),
