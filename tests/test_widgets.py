@@ -21,16 +21,20 @@ from ntkbook.widgets import (
     KernelInMotion,
     OrdersOfMagnitude,
     TrainLive,
+    TruncationExplorer,
     along_training,
     kernel_motion,
     limiting_motion,
     sizes_at_start,
+    truncation_run,
 )
 from ntkbook.widgets._base import BookWidget
 from ntkbook.widgets.hierarchy import LENGTH, TIMES
 from ntkbook.widgets.motion import TIMES as MOTION_TIMES
+from ntkbook.widgets.truncation import DATA_SETS, LEVELS, largest_errors
+from ntkbook.widgets.truncation import TIMES as TRUNCATION_TIMES
 
-WIDGETS = [TrainLive, OrdersOfMagnitude, HierarchyAtWork, KernelInMotion, ClickToDifferentiate]
+WIDGETS = [TrainLive, OrdersOfMagnitude, HierarchyAtWork, KernelInMotion, TruncationExplorer, ClickToDifferentiate]
 
 
 def floats(widget: BookWidget) -> np.ndarray:
@@ -227,6 +231,62 @@ def test_limiting_motion_is_what_the_mean_of_wide_twins_approaches() -> None:
     wide = kernel_motion(width=8192, seeds=range(8))[:, :, 0].mean(axis=(0, 1))
     assert limit.shape == wide.shape and np.abs(limit[-1]).max() > 1
     assert np.abs(wide - limit).max() < 0.1 * np.abs(limit).max()
+
+
+def truncations(times: int = len(TRUNCATION_TIMES)) -> tuple[dict[str, dict[int, np.ndarray]], dict[str, np.ndarray]]:
+    runs = {
+        name: {m: np.full((1 + len(LEVELS), times, n + n * (n + 1) // 2), float(m)) for m in (64, 16)}
+        for name, n in DATA_SETS.items()
+    }
+    return runs, {name: np.full((3, 2, len(LEVELS), len(TRUNCATION_TIMES), 2), 0.5) for name in DATA_SETS}
+
+
+def test_truncation_explorer_carries_runs_by_width_and_then_errors() -> None:
+    widget = TruncationExplorer(*truncations())
+    assert widget.meta["widths"] == [16, 64] and widget.meta["seeds"] == 3
+    run, errors = 5 * len(TRUNCATION_TIMES) * 9, 3 * 2 * 4 * len(TRUNCATION_TIMES) * 2
+    parts = np.split(floats(widget), np.cumsum([run, run, errors]))
+    assert [set(part) for part in parts[:3]] == [{16}, {64}, {0.5}]
+    json.dumps(widget.meta)
+
+
+def test_truncation_explorer_refuses_another_shape() -> None:
+    with pytest.raises(ValueError, match="sphere: runs must have the shape"):
+        TruncationExplorer(*truncations(times=4))
+
+
+def test_another_truncated_network_comes_from_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    def made_up(*, data: str, width: int, seed: int) -> np.ndarray:
+        return np.full((5, len(TRUNCATION_TIMES), 9), width + seed / 10)
+
+    monkeypatch.setattr("ntkbook.widgets.truncation.truncation_run", made_up)
+    widget = TruncationExplorer(*truncations())
+    content, array = exchange(widget, {"type": "compute", "id": "a", "data": "sphere", "seed": 5})
+    assert content == {"type": "result", "id": "a", "meta": {"data": "sphere", "seed": 5}}
+    assert array.size == 2 * 5 * len(TRUNCATION_TIMES) * 9 and set(array) == {np.float32(16.5), np.float32(64.5)}
+
+
+def test_truncation_run_refuses_data_it_does_not_know() -> None:
+    with pytest.raises(ValueError, match="data must be one of sphere, half circle, digits, got 'moons'"):
+        truncation_run(data="moons", width=16, seed=0)
+
+
+@pytest.mark.slow
+def test_truncation_run_holds_exact_and_truncated_flow() -> None:
+    run = truncation_run(data="half circle", width=12, seed=4, levels=[2, 3])
+    with jax.enable_x64(True):
+        net = ntkbook.mlp(width=12)
+        angles, x = ntkbook.data.half_circle(6)
+        params = net.init(jax.random.key(4), 2)
+        y, times = np.sin(2 * angles), np.array(TRUNCATION_TIMES)
+        exact = ntkbook.gradient_flow(net, params, x, y, times)
+        frozen = ntkbook.frozen_kernel_flow(ntkbook.kernel_hierarchy(net, params, x, max_order=2), y, times)
+    np.testing.assert_allclose(run[0, :, :6], exact.outputs, atol=1e-8)
+    np.testing.assert_allclose(run[0, :, 6:], exact.kernel[:, *np.triu_indices(6)], atol=1e-8)
+    np.testing.assert_allclose(run[0, :, :6] + run[1, :, :6], frozen.outputs, atol=1e-8)
+    assert np.abs(run[2]).max() > 1e-6 and not np.allclose(run[1], run[2])
+    errors = largest_errors(run, points=6)
+    assert errors.shape == (2, len(times), 2) and errors[0, 3, 1] == np.abs(run[1, 3, 6:]).max()
 
 
 def test_click_to_differentiate_ships_the_derivation_of_terms() -> None:

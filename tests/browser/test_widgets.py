@@ -12,10 +12,19 @@ from widget_pages import open_page, write_page
 
 from ntkbook import terms
 from ntkbook.diagnostics import fit_exponent
-from ntkbook.widgets import ClickToDifferentiate, HierarchyAtWork, KernelInMotion, OrdersOfMagnitude, TrainLive
+from ntkbook.widgets import (
+    ClickToDifferentiate,
+    HierarchyAtWork,
+    KernelInMotion,
+    OrdersOfMagnitude,
+    TrainLive,
+    TruncationExplorer,
+)
 from ntkbook.widgets._base import BookWidget
 from ntkbook.widgets.hierarchy import LENGTH, TIMES
 from ntkbook.widgets.motion import TIMES as MOTION_TIMES
+from ntkbook.widgets.truncation import DATA_SETS, LEVELS
+from ntkbook.widgets.truncation import TIMES as TRUNCATION_TIMES
 
 pytestmark = pytest.mark.browser
 
@@ -43,6 +52,19 @@ def motions(seed: int = 0) -> dict[int, np.ndarray]:
     return {width: rng.normal(size=(5, 2, 1, 6)) * np.array(MOTION_TIMES)[:, None] for width in (16, 64)}
 
 
+def truncations(seed: int = 0) -> tuple[dict[str, dict[int, np.ndarray]], dict[str, np.ndarray]]:
+    """Made-up runs and errors: different for every number, the errors growing in time and falling with the width."""
+    rng = np.random.default_rng(seed)
+    growing = np.array(TRUNCATION_TIMES)[:, None]
+    runs = {
+        name: {width: rng.normal(size=(1 + len(LEVELS), 1, n + n * (n + 1) // 2)) * growing / width for width in WIDTHS}
+        for name, n in DATA_SETS.items()
+    }
+    shape = (3, len(WIDTHS), len(LEVELS), len(TRUNCATION_TIMES), 2)
+    powers = np.array(WIDTHS, float)[:, None] ** (-(np.array(LEVELS) // 2))
+    return runs, {name: rng.uniform(1, 2, size=shape) * powers[:, :, None, None] for name in DATA_SETS}
+
+
 def make(name: str) -> BookWidget:
     if name == "train-live":
         return TrainLive()
@@ -50,6 +72,8 @@ def make(name: str) -> BookWidget:
         return OrdersOfMagnitude(WIDTHS, sizes(), activations=["tanh", "erf"])
     if name == "kernel-in-motion":
         return KernelInMotion(motions(), motions()[16].mean(axis=(0, 1)))
+    if name == "truncation-explorer":
+        return TruncationExplorer(*truncations())
     if name == "click-to-differentiate":
         return derivation_widget()
     return HierarchyAtWork(runs())
@@ -60,7 +84,14 @@ def derivation_widget() -> ClickToDifferentiate:
     return ClickToDifferentiate(widths=[8, 16])
 
 
-NAMES = ["train-live", "orders-of-magnitude", "hierarchy-at-work", "kernel-in-motion", "click-to-differentiate"]
+NAMES = [
+    "train-live",
+    "orders-of-magnitude",
+    "hierarchy-at-work",
+    "kernel-in-motion",
+    "truncation-explorer",
+    "click-to-differentiate",
+]
 
 
 def settle(page: Page) -> str:
@@ -138,6 +169,12 @@ def test_the_picture_is_told_in_words_that_follow_the_state(chromium: Browser, t
         ("orders-of-magnitude", "#orders-of-magnitude?orders=2,5&depth=1&activation=erf", "activation", "erf"),
         ("hierarchy-at-work", "#hierarchy-at-work?order=3&entry=1,2,3&width=64&time=3", "width", "64"),
         ("kernel-in-motion", "#kernel-in-motion?seed=4&count=2&twins=yes&entry=1,3&time=2.5", "count", "2 networks"),
+        (
+            "truncation-explorer",
+            "#truncation-explorer?data=digits&level=4&width=32&time=2.5&entry=3,7",
+            "entry",
+            "(x\u2083, x\u2087)",
+        ),
         ("click-to-differentiate", "#click-to-differentiate?depth=2&term=2&width=16&path=1.0.2", "width", "16"),
     ],
 )
@@ -273,6 +310,63 @@ def test_with_a_kernel_motion_asks_for_other_networks(
     before = page.evaluate(MARKS)
     page.get_by_role("button", name="New networks from Python").click()
     page.get_by_text("Computed just now by Python").wait_for()
+    assert page.evaluate(MARKS) != before and errors == []
+
+
+def test_the_page_reads_errors_as_numpy_does(chromium: Browser, tmp_path: Path) -> None:
+    page, _ = open_page(chromium, write_page(tmp_path, [make("truncation-explorer")]))
+    runs, errors = truncations()
+    table = np.stack(list(runs["digits"].values()))
+    about = {
+        "points": 8,
+        "levels": list(LEVELS),
+        "times": list(TRUNCATION_TIMES),
+        "widths": WIDTHS,
+        "seeds": 3,
+    }
+    read = """([runs, errors, about]) => {
+      const { TruncationRuns, ErrorTable, errorPower } = window.module;
+      const [run, table] = [new TruncationRuns(runs, about), new ErrorTable(errors, about)];
+      return [
+        run.series(1, 3, run.place(3, 7)), run.largest(2, 1, 0), run.largest(2, 1, 1),
+        about.times.slice(1).map((_, t) => table.mean(2, 1, t + 1, 1)), about.levels.map(errorPower),
+      ];
+    }"""
+    entry, outputs, kernel, mean, powers = page.evaluate(
+        read, [table.ravel().tolist(), errors["digits"].ravel().tolist(), about]
+    )
+    place = 8 + list(zip(*np.triu_indices(8), strict=True)).index((2, 6))
+    np.testing.assert_allclose(entry, table[1, 3, :, place], rtol=1e-12)
+    np.testing.assert_allclose(outputs, np.abs(table[2, 2, :, :8]).max(axis=-1), rtol=1e-12)
+    np.testing.assert_allclose(kernel, np.abs(table[2, 2, :, 8:]).max(axis=-1), rtol=1e-12)
+    np.testing.assert_allclose(mean, np.exp(np.log(errors["digits"][:, 2, 1, 1:, 1]).mean(axis=0)), rtol=1e-12)
+    assert powers == [-1, -1, -2, -2]
+    page.close()
+
+
+def test_a_level_that_has_blown_up_is_named(chromium: Browser, tmp_path: Path) -> None:
+    runs, errors = truncations()
+    runs["sphere"][WIDTHS[0]][1:, 5:] = np.nan
+    errors["sphere"][0, 0, :, 5:] = np.nan
+    page, problems = open_page(chromium, write_page(tmp_path, [TruncationExplorer(runs, errors)]))
+    assert "level 2 has blown up" in page.locator(".ntk-summary").inner_text() and problems == []
+    page.locator("[id$='-time']").fill("1")
+    assert "misses the outputs by" in page.locator(".ntk-summary").inner_text()
+    page.close()
+
+
+def test_with_a_kernel_truncation_asks_for_another_network(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made_up(*, data: str, width: int, seed: int) -> np.ndarray:
+        return truncations(seed)[0][data][width]
+
+    monkeypatch.setattr("ntkbook.widgets.truncation.truncation_run", made_up)
+    widget = make("truncation-explorer")
+    page, errors = open_page(chromium, write_page(tmp_path, [widget]), kernel=widget)
+    before = page.evaluate(MARKS)
+    page.get_by_role("button", name="Another network from Python").click()
+    page.get_by_text("network 3, computed just now by Python").wait_for()
     assert page.evaluate(MARKS) != before and errors == []
 
 

@@ -7,6 +7,7 @@ from ntkbook.widgets.hierarchy import HierarchyAtWork, along_training
 from ntkbook.widgets.motion import KernelInMotion, kernel_motion, limiting_motion
 from ntkbook.widgets.orders import OrdersOfMagnitude, sizes_at_start
 from ntkbook.widgets.train import TrainLive
+from ntkbook.widgets.truncation import TruncationExplorer, truncation_run
 
 __all__ = [
     "ClickToDifferentiate",
@@ -14,8 +15,10 @@ __all__ = [
     "KernelInMotion",
     "OrdersOfMagnitude",
     "TrainLive",
+    "TruncationExplorer",
     "along_training",
     "kernel_motion",
     "limiting_motion",
     "sizes_at_start",
+    "truncation_run",
 ]
