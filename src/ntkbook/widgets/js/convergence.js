@@ -31,8 +31,8 @@ function placeOf(meta, { activation, depth, labels, points, width }) {
 }
 
 const RATES = [
-  { rate: 0.5, text: "e^(\u2212\u03bbt/2n), the paper", html: "e<sup>\u2212\u03bb<i>t</i>/2<i>n</i></sup>", colour: COLOURS.guide, dash: "2 3" },
-  { rate: 1, text: "e^(\u2212\u03bbt/n), its proof", html: "e<sup>\u2212\u03bb<i>t</i>/<i>n</i></sup>", colour: COLOURS.guide, dash: "none" },
+  { rate: 0.5, text: "e^(\u2212\u03bbt/2n), the paper", html: "e<sup>\u2212\u03bb<i>t</i>/2<i>n</i></sup>", colour: COLOURS[3], dash: "2 3" },
+  { rate: 1, text: "e^(\u2212\u03bbt/n), its proof", html: "e<sup>\u2212\u03bb<i>t</i>/<i>n</i></sup>", colour: COLOURS[4], dash: "none" },
   { rate: 2, text: "e^(\u22122\u03bbt/n), frozen kernel", html: "e<sup>\u22122\u03bb<i>t</i>/<i>n</i></sup>", colour: COLOURS[2], dash: "6 4" },
 ];
 
