@@ -183,13 +183,16 @@ def spread(
 
 def _name_at_the_edge(ax: Axes, names: Sequence[tuple[str, float, Any]]) -> None:
     """Labels right of the axes at the given heights, moved apart where they would overlap."""
-    points = 72 / ax.figure.dpi
-    taken = -np.inf
-    for label, height, colour in sorted(names, key=lambda name: name[1]):
-        at = ax.transData.transform((1, height))[1] * points
-        taken = max(at, taken + 14)
-        place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
-        ax.annotate(label, (1, height), (6, taken - at), color=colour, annotation_clip=False, **place)
+    names = sorted((name for name in names if name[0]), key=lambda name: name[1])
+    heights = [ax.transData.transform((1, height))[1] * 72 / ax.figure.dpi for _, height, _ in names]
+    placed = list(heights)
+    for _ in range(50):
+        for k in range(len(placed) - 1):
+            push = max(0.0, 14 - (placed[k + 1] - placed[k])) / 2
+            placed[k], placed[k + 1] = placed[k] - push, placed[k + 1] + push
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
+    for (label, height, colour), at, to in zip(names, heights, placed, strict=True):
+        ax.annotate(label, (1, height), (6, to - at), color=colour, annotation_clip=False, **place)
 
 
 def time_curves(
