@@ -31,9 +31,9 @@ function placeOf(meta, { activation, depth, labels, points, width }) {
 }
 
 const RATES = [
-  { rate: 0.5, text: "e^(\u2212\u03bbt/2n), the paper", html: "e<sup>\u2212\u03bb<i>t</i>/2<i>n</i></sup>", colour: COLOURS[3], dash: "2 3" },
-  { rate: 1, text: "e^(\u2212\u03bbt/n), its proof", html: "e<sup>\u2212\u03bb<i>t</i>/<i>n</i></sup>", colour: COLOURS[4], dash: "none" },
-  { rate: 2, text: "e^(\u22122\u03bbt/n), frozen kernel", html: "e<sup>\u22122\u03bb<i>t</i>/<i>n</i></sup>", colour: COLOURS[2], dash: "6 4" },
+  { rate: 0.5, text: "paper", html: "e<sup>\u2212\u03bb<i>t</i>/2<i>n</i></sup>", colour: COLOURS[3], dash: "2 3" },
+  { rate: 1, text: "proof", html: "e<sup>\u2212\u03bb<i>t</i>/<i>n</i></sup>", colour: COLOURS[4], dash: "none" },
+  { rate: 2, text: "frozen kernel", html: "e<sup>\u22122\u03bb<i>t</i>/<i>n</i></sup>", colour: COLOURS[2], dash: "6 4" },
 ];
 
 function buildConvergence(frame) {
@@ -43,7 +43,7 @@ function buildConvergence(frame) {
   const all = floats(model.get("data"));
   const block = seeds * 2 * times.length;
   const fresh = new Map(); // blocks that Python has computed, by place
-  const names = { hardest: "slowest mode alone", signs: "random signs" };
+  const names = { hardest: "slowest mode", signs: "random signs" };
 
   const initial = { points: meta.points[1], width: meta.widths[1], depth: meta.depths[0], activation: meta.activations[0], labels: meta.labels[0], ...meta.initial };
   frame.range("points", { label: "Points <i>n</i>", initial: initial.points, choices: () => meta.points });
@@ -73,7 +73,7 @@ function buildConvergence(frame) {
     error.setAxes({ x, y: { min: 1e-5, max: 3, log: true } });
     for (const { rate, text, colour, dash } of RATES) {
       error.line(`rate ${rate}`, [0, end], [1, Math.exp(-rate * end)], { colour, dash, width: 1.8 });
-      error.label(`name ${rate}`, end, Math.exp(-rate * end), text, { colour, anchor: "end", dx: -4, dy: rate === 2 ? -34 : -10 });
+      error.label(`name ${rate}`, end, Math.exp(-rate * end), text, { colour, anchor: "end", dx: -4, dy: rate === 2 ? -32 : -14 });
     }
     const top = clamp(1.15 * Math.max(...runs.eigenvalues.flat().filter(Number.isFinite)), 1.4, 4);
     low.setAxes({ x, y: { min: 0, max: top } });
