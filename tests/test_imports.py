@@ -24,6 +24,7 @@ LAYERS = [
     {""},
     {"widgets._base"},
     {
+        "widgets.convergence",
         "widgets.derivation",
         "widgets.hierarchy",
         "widgets.motion",

@@ -55,6 +55,21 @@ def test_time_curves():
     assert ax.get_yscale() == "log"
 
 
+def test_spread_shows_repetitions_their_median_and_the_levels():
+    values = np.array([[1.0, 2.0], [3.0, 4.0], [2.0, 9.0]])
+    figure = plots.spread([4, 8], {"all": (values, "exact")}, levels={"two": (2.0, 2)}, ylabel="size", log=False)
+    (ax,) = figure.axes
+    level, faint, strong = ax.lines
+    assert level.get_linestyle() == "--" and level.get_color() == plots.COLOURS[2] and level.get_ydata()[0] == 2
+    assert sorted(faint.get_ydata()) == sorted(values.ravel()) and faint.get_alpha() < 1
+    assert strong.get_ydata().tolist() == [2.0, 4.0] and (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")
+    assert [text.get_text() for text in ax.texts] == ["two", "all"]
+    bare = plots.spread([4, 8], {"one": ([1.0, 2.0], 3)}, ylabel="size")
+    assert len(bare.axes[0].lines) == 1 and bare.axes[0].get_yscale() == "log"
+    close = plots.spread([4, 8], {"a": ([1, 5.0], 3), "b": ([2, 5.01], 4)}, ylabel="size").axes[0].texts
+    assert close[1].xyann[1] - close[0].xyann[1] > 10  # moved apart
+
+
 def test_heat_maps_share_one_scale():
     figure = plots.heat_maps([np.eye(3), -2 * np.eye(3)], ["a", "b"], diverging=True)
     limits = {ax.images[0].get_clim() for ax in figure.axes[:2]}

@@ -19,22 +19,34 @@ from ntkbook.widgets import (
     ClickToDifferentiate,
     HierarchyAtWork,
     KernelInMotion,
+    LinearConvergence,
     OrdersOfMagnitude,
     TrainLive,
     TruncationExplorer,
     along_training,
     kernel_motion,
     limiting_motion,
+    linear_convergence,
+    residual_at_start,
     sizes_at_start,
     truncation_run,
 )
 from ntkbook.widgets._base import BookWidget
+from ntkbook.widgets.convergence import TIMES as CONVERGENCE_TIMES
 from ntkbook.widgets.hierarchy import LENGTH, TIMES
 from ntkbook.widgets.motion import TIMES as MOTION_TIMES
 from ntkbook.widgets.truncation import DATA_SETS, LEVELS, largest_errors
 from ntkbook.widgets.truncation import TIMES as TRUNCATION_TIMES
 
-WIDGETS = [TrainLive, OrdersOfMagnitude, HierarchyAtWork, KernelInMotion, TruncationExplorer, ClickToDifferentiate]
+WIDGETS = [
+    TrainLive,
+    OrdersOfMagnitude,
+    HierarchyAtWork,
+    KernelInMotion,
+    LinearConvergence,
+    TruncationExplorer,
+    ClickToDifferentiate,
+]
 
 
 def floats(widget: BookWidget) -> np.ndarray:
@@ -312,3 +324,68 @@ def test_click_to_differentiate_carries_terms_that_add_up_to_the_kernel() -> Non
     assert len(values) == 3 + 22 + 282 + 3
     for block in np.split(values, [4, 27]):
         assert np.isclose(block[:-1].sum(), block[-1], rtol=1e-5, atol=1e-6 * np.abs(block).max())
+
+
+CONVERGENCE_AXES: dict[str, Any] = {
+    "activations": ["tanh"],
+    "depths": [1, 2],
+    "labels": ["hardest", "signs"],
+    "points": [4, 8],
+    "widths": [2, 8, 32],
+}
+
+
+def convergences(times: int = len(CONVERGENCE_TIMES)) -> np.ndarray:
+    shape = (*(len(axis) for axis in CONVERGENCE_AXES.values()), 2, 2, times)
+    return 1.0 + np.arange(np.prod(shape)).reshape(shape)
+
+
+def test_linear_convergence_carries_its_runs_and_eigenvalues() -> None:
+    widget = LinearConvergence(convergences(), np.full((1, 2, 2), 0.5), **CONVERGENCE_AXES)
+    assert np.array_equal(floats(widget), convergences().ravel().astype(np.float32))
+    assert widget.meta["seeds"] == 2 and widget.meta["least"] == [[[0.5, 0.5], [0.5, 0.5]]]
+    json.dumps(widget.meta)
+
+
+@pytest.mark.parametrize("runs, least", [(convergences(4), (1, 2, 2)), (convergences(), (1, 2, 3))])
+def test_linear_convergence_refuses_another_shape(runs: np.ndarray, least: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="runs must have the shape"):
+        LinearConvergence(runs, np.ones(least), **CONVERGENCE_AXES)
+
+
+def test_other_networks_of_one_setting_come_from_python() -> None:
+    widget = LinearConvergence(convergences(), np.ones((1, 2, 2)), **CONVERGENCE_AXES)
+    setting = {"width": 8, "depth": 1, "activation": "tanh", "labels": "signs"}
+    content, array = exchange(widget, {"type": "compute", "id": "a", "points": 4, "first_seed": 7, **setting})
+    assert content == {"type": "result", "id": "a", "meta": {}}
+    np.testing.assert_allclose(array, linear_convergence(n=4, seeds=[7, 8], **setting).ravel(), rtol=1e-6)
+
+
+def test_the_hardest_residual_is_the_slowest_mode_and_the_signs_are_nested() -> None:
+    A = np.random.default_rng(0).normal(size=(5, 5))
+    r = residual_at_start(A @ A.T, labels="hardest")
+    assert np.isclose(r @ r, 5) and r[np.abs(r).argmax()] > 0
+    np.testing.assert_allclose(A @ A.T @ r, np.linalg.eigvalsh(A @ A.T)[0] * r, atol=1e-5)
+    signs = residual_at_start(np.eye(9), labels="signs")
+    assert set(np.asarray(signs).tolist()) == {-1.0, 1.0}
+    np.testing.assert_array_equal(signs[:5], residual_at_start(np.eye(5), labels="signs"))
+    with pytest.raises(ValueError, match="labels"):
+        residual_at_start(np.eye(2), labels="easy")
+    with pytest.raises(ValueError, match="at most 32"):
+        linear_convergence(n=33, width=4, seeds=[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("labels", ["hardest", "signs"])
+def test_linear_convergence_is_that_of_the_exact_flow(labels: str) -> None:
+    error, eigenvalue = linear_convergence(n=5, width=12, seeds=[3], labels=labels)[0]
+    with jax.enable_x64(True):
+        net = ntkbook.mlp(width=12)
+        x = ntkbook.data.sphere_points(jax.random.key(0), 32, 8)[:5]
+        K = np.asarray(ntkbook.limit_kernel(net, x))
+        least = np.linalg.eigvalsh(K)[0]
+        params = net.init(jax.random.fold_in(jax.random.key(3), 12), 8)
+        y = net(params, x) - residual_at_start(K, labels=labels)
+        flow = ntkbook.gradient_flow(net, params, x, y, np.array([0.0, CONVERGENCE_TIMES[3] * 5 / least]))
+        np.testing.assert_allclose(error[[0, 3]], flow.loss / flow.loss[0], rtol=1e-3)
+        np.testing.assert_allclose(eigenvalue[[0, 3]], np.linalg.eigvalsh(flow.kernel)[:, 0] / least, rtol=1e-4)

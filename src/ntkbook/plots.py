@@ -21,6 +21,7 @@ __all__ = [
     "histograms",
     "mode_decay",
     "power_laws",
+    "spread",
     "time_curves",
     "use_style",
 ]
@@ -128,6 +129,70 @@ def power_laws(
     ax.minorticks_off()
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+def spread(
+    x: Any,
+    curves: Mapping[str, tuple[Any, Any]],
+    *,
+    levels: Mapping[str, tuple[float, Any]] | None = None,
+    xlabel: str = "width $m$",
+    ylabel: str,
+    log: bool = True,
+) -> Figure:
+    """Values over a scale: repetitions faint, their median strong, each curve named at its end, levels across.
+
+    Parameters
+    ----------
+    x
+        (k,), positive; a logarithmic axis.
+    curves
+        Each is named by its label: (values (repetitions, k), style name of `COLOURS` or any colour).
+    levels
+        Horizontal dashed lines, named by their labels: (value, style name or colour).
+    log
+        Whether the values stand on a logarithmic axis too.
+
+    Examples
+    --------
+    >>> from ntkbook import plots
+    >>> figure = plots.spread([4, 8], {"all": ([[1, 3], [2, 3]], "exact")}, levels={"two": (2.0, 2)}, ylabel="size")
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['two', 'all']
+    """
+    x = np.asarray(x)
+    figure, ax = plt.subplots()
+    ax.set(xscale="log", yscale="log" if log else "linear", xlabel=xlabel, ylabel=ylabel)
+    names = []  # (label, height, colour)
+    for label, (value, style) in (levels or {}).items():
+        names.append((label, value, COLOURS.get(style, style)))
+        ax.axhline(value, color=names[-1][2], linestyle="--", linewidth=1.2)
+    for k, (label, (values, style)) in enumerate(curves.items()):
+        v = np.atleast_2d(np.asarray(values))
+        colour, marker = COLOURS.get(style, style), "osD^vP"[k % 6]
+        middle = np.median(v, axis=0)
+        if len(v) > 1:
+            ax.plot(np.tile(x, len(v)), v.ravel(), marker, color=colour, alpha=0.25, markersize=3, mew=0)
+        ax.plot(x, middle, marker=marker, color=colour)
+        names.append((label, middle[-1], colour))
+    ax.set(xticks=x, xticklabels=[f"{v:g}" for v in x])
+    ax.minorticks_off()
+    _name_at_the_edge(ax, names)
+    return figure
+
+
+def _name_at_the_edge(ax: Axes, names: Sequence[tuple[str, float, Any]]) -> None:
+    """Labels right of the axes at the given heights, moved apart where they would overlap."""
+    names = sorted((name for name in names if name[0]), key=lambda name: name[1])
+    heights = [ax.transData.transform((1, height))[1] * 72 / ax.figure.dpi for _, height, _ in names]
+    placed = list(heights)
+    for _ in range(50):
+        for k in range(len(placed) - 1):
+            push = max(0.0, 14 - (placed[k + 1] - placed[k])) / 2
+            placed[k], placed[k + 1] = placed[k] - push, placed[k + 1] + push
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
+    for (label, height, colour), at, to in zip(names, heights, placed, strict=True):
+        ax.annotate(label, (1, height), (6, to - at), color=colour, annotation_clip=False, **place)
 
 
 def time_curves(

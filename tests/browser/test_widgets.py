@@ -16,11 +16,13 @@ from ntkbook.widgets import (
     ClickToDifferentiate,
     HierarchyAtWork,
     KernelInMotion,
+    LinearConvergence,
     OrdersOfMagnitude,
     TrainLive,
     TruncationExplorer,
 )
 from ntkbook.widgets._base import BookWidget
+from ntkbook.widgets.convergence import TIMES as CONVERGENCE_TIMES
 from ntkbook.widgets.hierarchy import LENGTH, TIMES
 from ntkbook.widgets.motion import TIMES as MOTION_TIMES
 from ntkbook.widgets.truncation import DATA_SETS, LEVELS
@@ -52,6 +54,24 @@ def motions(seed: int = 0) -> dict[int, np.ndarray]:
     return {width: rng.normal(size=(5, 2, 1, 6)) * np.array(MOTION_TIMES)[:, None] for width in (16, 64)}
 
 
+CONVERGENCE_AXES = {
+    "activations": ["tanh", "erf"],
+    "depths": [1, 2],
+    "labels": ["hardest", "signs"],
+    "points": [4, 8, 16],
+    "widths": [8, 32],
+}
+
+
+def convergences() -> np.ndarray:
+    """Made-up decays and eigenvalues, different for every setting and network."""
+    rng = np.random.default_rng(2)
+    shape = (*(len(axis) for axis in CONVERGENCE_AXES.values()), 3)
+    times = np.array(CONVERGENCE_TIMES)
+    decays = np.exp(-rng.uniform(0.3, 3.0, shape)[..., None] * times)
+    return np.stack([decays, 0.3 + rng.uniform(size=shape)[..., None] + times / 10], axis=-2)
+
+
 def truncations(seed: int = 0) -> tuple[dict[str, dict[int, np.ndarray]], dict[str, np.ndarray]]:
     """Made-up runs and errors: different for every number, the errors growing in time and falling with the width."""
     rng = np.random.default_rng(seed)
@@ -66,6 +86,8 @@ def truncations(seed: int = 0) -> tuple[dict[str, dict[int, np.ndarray]], dict[s
 
 
 def make(name: str) -> BookWidget:
+    if name == "linear-convergence":
+        return LinearConvergence(convergences(), 0.1 + np.arange(12).reshape(2, 2, 3) / 100, **CONVERGENCE_AXES)
     if name == "train-live":
         return TrainLive()
     if name == "orders-of-magnitude":
@@ -89,6 +111,7 @@ NAMES = [
     "orders-of-magnitude",
     "hierarchy-at-work",
     "kernel-in-motion",
+    "linear-convergence",
     "truncation-explorer",
     "click-to-differentiate",
 ]
@@ -169,6 +192,12 @@ def test_the_picture_is_told_in_words_that_follow_the_state(chromium: Browser, t
         ("orders-of-magnitude", "#orders-of-magnitude?orders=2,5&depth=1&activation=erf", "activation", "erf"),
         ("hierarchy-at-work", "#hierarchy-at-work?order=3&entry=1,2,3&width=64&time=3", "width", "64"),
         ("kernel-in-motion", "#kernel-in-motion?seed=4&count=2&twins=yes&entry=1,3&time=2.5", "count", "2 networks"),
+        (
+            "linear-convergence",
+            "#linear-convergence?points=16&width=32&depth=2&activation=erf&labels=signs",
+            "width",
+            "32",
+        ),
         (
             "truncation-explorer",
             "#truncation-explorer?data=digits&level=4&width=32&time=2.5&entry=3,7",
@@ -311,6 +340,62 @@ def test_with_a_kernel_motion_asks_for_other_networks(
     page.get_by_role("button", name="New networks from Python").click()
     page.get_by_text("Computed just now by Python").wait_for()
     assert page.evaluate(MARKS) != before and errors == []
+
+
+def test_the_page_reads_convergence_as_python_wrote_it(chromium: Browser, tmp_path: Path) -> None:
+    page, _ = open_page(chromium, write_page(tmp_path, [make("linear-convergence")]))
+    runs = convergences().astype(np.float32)
+    read = """([flat, meta, setting]) => {
+      const place = window.module.placeOf(meta, setting);
+      const block = 3 * 2 * meta.times.length;
+      const runs = new window.module.ConvergenceRuns(flat.slice(place * block, (place + 1) * block), meta.times);
+      return [runs.slowest(), runs.lowest()];
+    }"""
+    meta = CONVERGENCE_AXES | {"times": list(CONVERGENCE_TIMES)}
+    setting = {"activation": "erf", "depth": 1, "labels": "signs", "points": 16, "width": 8}
+    slowest, lowest = page.evaluate(read, [runs.astype(float).ravel().tolist(), meta, setting])
+    error, eigenvalue = runs[1, 0, 1, 2, 0].astype(float).swapaxes(0, 1)
+    np.testing.assert_allclose(slowest, (-np.log(error[:, 1:]) / CONVERGENCE_TIMES[1:]).min(axis=1), rtol=1e-9)
+    np.testing.assert_allclose(lowest, eigenvalue.min(axis=1), rtol=1e-9)
+    page.close()
+
+
+def test_convergence_draws_the_three_rates_and_counts_the_networks_below(chromium: Browser, tmp_path: Path) -> None:
+    page, errors = open_page(chromium, write_page(tmp_path, [make("linear-convergence")]))
+    told = page.locator(".ntk-summary").inner_text()
+    error, eigenvalue = convergences()[0, 0, 0, 1, 1].swapaxes(0, 1)
+    slowest = (-np.log(error[:, 1:]) / CONVERGENCE_TIMES[1:]).min(axis=1)
+    assert f"{(eigenvalue.min(axis=1) >= 0.5).sum()} keep" in told
+    for rate in (0.5, 1, 2):
+        assert f"{(slowest >= rate).sum()} below" in told
+        line = page.locator(f"[data-mark='rate {rate:g}']").get_attribute("d")
+        (x0, y0), (x1, y1) = (map(float, pair.split(",")) for pair in line[1:].split("L"))
+        base = page.locator("[data-mark='rate 1']").get_attribute("d")
+        (_, z0), (_, z1) = (map(float, pair.split(",")) for pair in base[1:].split("L"))
+        assert x1 > x0 and np.isclose((y1 - y0) / (z1 - z0), rate, atol=0.01)
+    assert page.locator("[data-mark^=network]").count() == 6 and errors == []
+    page.close()
+
+
+def test_with_a_kernel_convergence_asks_for_the_setting_shown(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def made_up(**setting: object) -> np.ndarray:
+        asked.append(setting)
+        return np.ones((3, 2, len(CONVERGENCE_TIMES)))
+
+    monkeypatch.setattr("ntkbook.widgets.convergence.linear_convergence", made_up)
+    widget = make("linear-convergence")
+    page, errors = open_page(chromium, write_page(tmp_path, [widget]), kernel=widget)
+    before = page.evaluate(MARKS)
+    page.get_by_role("button", name="New networks from Python").click()
+    page.get_by_text("Computed just now by Python").wait_for()
+    network = {"width": 32, "depth": 1, "activation": "tanh", "labels": "hardest"}
+    assert asked == [{"n": 8, "seeds": range(3, 6), **network}]
+    assert page.evaluate(MARKS) != before and errors == []
+    page.close()
 
 
 def test_the_page_reads_errors_as_numpy_does(chromium: Browser, tmp_path: Path) -> None:

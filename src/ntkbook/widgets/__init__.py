@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ntkbook.widgets.convergence import LinearConvergence, linear_convergence, residual_at_start
 from ntkbook.widgets.derivation import ClickToDifferentiate
 from ntkbook.widgets.hierarchy import HierarchyAtWork, along_training
 from ntkbook.widgets.motion import KernelInMotion, kernel_motion, limiting_motion
@@ -13,12 +14,15 @@ __all__ = [
     "ClickToDifferentiate",
     "HierarchyAtWork",
     "KernelInMotion",
+    "LinearConvergence",
     "OrdersOfMagnitude",
     "TrainLive",
     "TruncationExplorer",
     "along_training",
     "kernel_motion",
     "limiting_motion",
+    "linear_convergence",
+    "residual_at_start",
     "sizes_at_start",
     "truncation_run",
 ]
