@@ -29,7 +29,7 @@ LEVELS = (2, 3, 4, 5)
 WIDTHS = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096]
 FAR = [8192, 16384, 32768, 65536]
 DEEP = [32, 64, 128, 256, 512]
-DIGITS = [64, 128, 256, 512, 1024]
+DIGITS = [256, 512, 1024, 2048, 4096]
 WINDOW = [8, 16, 32, 64, 128, 256, 512, 1024]
 POINTS = [2, 4, 8, 16]
 SHOWN = [16, 32, 64, 128, 256, 512, 1024]
@@ -149,10 +149,10 @@ def digits() -> dict[str, Any]:
     """Twelve digits with labels +1, -1: the largest error of the outputs at each of nine times up to 16."""
     x, y = ntkbook.data.digits(12, key=jax.random.key(0))
     times = np.linspace(0.0, 16.0, 9)
-    errors = np.zeros((len(LEVELS), SHOWN_SEEDS, len(DIGITS), len(times)))
+    errors = np.zeros((len(LEVELS), FEW, len(DIGITS), len(times)))
     for w, width in enumerate(DIGITS):
         net = ntkbook.mlp(width=width)
-        for seed in range(SHOWN_SEEDS):
+        for seed in range(FEW):
             shift = y - net(net.init(jax.random.key(seed), 64), x)  # the labels themselves
             f, _, _, _ = compare(net, seed, x, shift, times, LEVELS)
             errors[:, seed, w] = np.abs(f).max(axis=2)
