@@ -12,6 +12,7 @@ import time
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,8 +34,8 @@ LARGE = 1e5  # a width at which the truncated hierarchy shows its limit
 def main() -> None:
     ntkbook.enable_float64()
     start = time.time()
-    result: dict = {"widths": WIDTHS, "digit_widths": DIGIT_WIDTHS, "seeds": SEEDS, "times": TIMES}
-    parts = {"regression": [of_regression(width) for width in WIDTHS], "limits": of_limits()}
+    result: dict[str, Any] = {"widths": WIDTHS, "digit_widths": DIGIT_WIDTHS, "seeds": SEEDS, "times": TIMES}
+    parts: dict[str, Any] = {"regression": [of_regression(width) for width in WIDTHS], "limits": of_limits()}
     print(f"regression: {time.time() - start:.0f} s", flush=True)
     parts["digits"] = [of_digits(width) for width in DIGIT_WIDTHS]
     for name in ("regression", "digits"):
@@ -94,7 +95,8 @@ def limiting(net: ntkbook.MLP, x: Array, z: Array, x_test: Array, fourth: dict[s
         kernels |= {3: jnp.zeros((n,) * 3), 4: fourth["x"] / LARGE}
         test_kernels |= {3: jnp.zeros((k, n, n)), 4: fourth["x_test"] / LARGE}
     h = ntkbook.KernelHierarchy(jnp.zeros(n), kernels, jnp.zeros(k), test_kernels)
-    return ntkbook.truncated_flow(h, z, jnp.array(TIMES), level, rtol=1e-12, atol=1e-12).test_outputs
+    flow = ntkbook.truncated_flow(h, z, jnp.array(TIMES), level, rtol=1e-12, atol=1e-12)
+    return jnp.asarray(flow.test_outputs)
 
 
 def of_limits() -> dict[str, Array]:
@@ -117,10 +119,10 @@ def of_digits(width: int) -> dict[str, Array]:
     points, targets = ntkbook.data.digits(TRAINED + NEW, key=jax.random.key(0))
     x, x_test, z, z_test = points[:TRAINED], points[TRAINED:], targets[:TRAINED], targets[TRAINED:]
     times = jnp.array(TIMES)
-    options = {"rtol": 1e-11, "atol": 1e-11, "throw": False}
+    options: dict[str, Any] = {"rtol": 1e-11, "atol": 1e-11, "throw": False}
     K = ntkbook.limit_kernel(net, x), ntkbook.limit_kernel(net, x, 2, x_test)
     start = ntkbook.KernelHierarchy(jnp.zeros(TRAINED), {2: K[0]}, jnp.zeros(NEW), {2: K[1]})
-    limit = ntkbook.truncated_flow(start, z, times, 2, **options).test_outputs
+    limit = jnp.asarray(ntkbook.truncated_flow(start, z, times, 2, **options).test_outputs)
 
     def alignment(K: Array) -> Array:
         return jnp.einsum("a,tab,b->t", z, K, z) / jnp.linalg.norm(K, axis=(1, 2)) / TRAINED
@@ -130,7 +132,7 @@ def of_digits(width: int) -> dict[str, Array]:
         h = ntkbook.kernel_hierarchy(net, params, x, 4, x_test=x_test)
         flows = [ntkbook.gradient_flow(net, params, x, y, times, x_test, **options)]
         flows += [ntkbook.truncated_flow(h, y, times, level, **options) for level in (2, 3, 4)]
-        g = jnp.stack([flow.test_outputs for flow in flows]) - h.test_outputs
+        g = jnp.stack([jnp.asarray(flow.test_outputs) for flow in flows]) - jnp.asarray(h.test_outputs)
         errors = jnp.concatenate([(limit - g[0])[None], g[1:] - g[0]])
         aligned = jnp.stack([alignment(flow.kernel) for flow in flows])
         return jnp.abs(errors).max(axis=2), ((g - z_test) ** 2).mean(axis=2), aligned

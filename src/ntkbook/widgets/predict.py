@@ -71,7 +71,7 @@ def learned(
     h = ntkbook.kernel_hierarchy(net, params, x, max(levels), x_test=x_test)
     flows = [ntkbook.gradient_flow(net, params, x, y, times, x_test, **options)]
     flows += [ntkbook.truncated_flow(h, y, times, level, **options) for level in levels]
-    return jnp.stack([flow.test_outputs for flow in flows]) - h.test_outputs
+    return jnp.stack([jnp.asarray(flow.test_outputs) for flow in flows]) - jnp.asarray(h.test_outputs)
 
 
 def regression() -> tuple[Array, Array, Array, Array, Array]:

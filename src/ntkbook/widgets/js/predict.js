@@ -188,7 +188,7 @@ function buildPredict(frame) {
   const heights = Array.from({ length: 20 * LARGEST_TARGET + 1 }, (_, k) => (k - 10 * LARGEST_TARGET) / 10);
   const times = Array.from({ length: horizon + 1 }, (_, k) => k);
 
-  const initial = { angle: 65, label: 2, width: 128, time: 16, seed: 1, targets: meta.targets, ...meta.initial };
+  const initial = { angle: 65, label: 2, width: 64, time: 16, seed: 3, targets: meta.targets, ...meta.initial };
   frame.range("angle", { label: "Test point <i>x</i>", initial: initial.angle, choices: () => degrees, format: (v) => `${v}\u00b0` });
   frame.select("label", {
     label: "Training point", initial: initial.label,
