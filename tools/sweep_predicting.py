@@ -25,6 +25,7 @@ from ntkbook.widgets import learned, regression
 FOLDER = Path(__file__).parents[1] / "book" / "results"
 WIDTHS = [64, 128, 256, 512, 1024, 2048, 4096]
 DIGIT_WIDTHS = [64, 128, 256, 512, 1024]
+DEEP_WIDTHS = [32, 64, 128, 256, 512]  # two hidden layers
 SEEDS = 32
 TIMES = [0.0, 4.0, 16.0, 32.0]
 TRAINED, NEW = 12, 24  # digits
@@ -34,23 +35,33 @@ LARGE = 1e5  # a width at which the truncated hierarchy shows its limit
 def main() -> None:
     ntkbook.enable_float64()
     start = time.time()
-    result: dict[str, Any] = {"widths": WIDTHS, "digit_widths": DIGIT_WIDTHS, "seeds": SEEDS, "times": TIMES}
+    result: dict[str, Any] = {
+        "widths": WIDTHS,
+        "digit_widths": DIGIT_WIDTHS,
+        "deep_widths": DEEP_WIDTHS,
+        "seeds": SEEDS,
+        "times": TIMES,
+    }
     parts: dict[str, Any] = {"regression": [of_regression(width) for width in WIDTHS], "limits": of_limits()}
     print(f"regression: {time.time() - start:.0f} s", flush=True)
     parts["digits"] = [of_digits(width) for width in DIGIT_WIDTHS]
-    for name in ("regression", "digits"):
-        keys = parts[name][0]
+    parts["deep_digits"] = [of_digits(width, depth=2) for width in DEEP_WIDTHS]
+    for name, keys in {
+        "regression": parts["regression"][0],
+        "digits": parts["digits"][0],
+        "deep_digits": ["errors"],
+    }.items():
         result[name] = {key: rounded(np.stack([np.asarray(part[key]) for part in parts[name]])) for key in keys}
     result["limits"] = {key: rounded(np.asarray(value)) for key, value in parts["limits"].items()}
     about = {
         "command": "python tools/sweep_predicting.py",
-        "setting": "tanh, one hidden layer, labels f_0 + z, seeds 0..31 with their mirror twins. Regression: "
-        "ntkbook.widgets.regression, sigma_w = 2; digits: 12 threes and eights, 24 new ones, sigma_w = 1",
+        "setting": "tanh, one hidden layer (deep_digits: two), labels f_0 + z, seeds 0..31 with their mirror twins. "
+        "Regression: ntkbook.widgets.regression, sigma_w = 2; digits: 12 threes and eights, 24 new ones, sigma_w = 1",
         "versions": {name: version(name) for name in ("jax", "numpy", "diffrax", "scikit-learn")}
         | {"python": platform.python_version()},
         "seconds": round(time.time() - start),
     }
-    (FOLDER / "predicting.json").write_text(json.dumps(about | result, indent=1) + "\n")
+    (FOLDER / "predicting.json").write_text(json.dumps(about | result) + "\n")
 
 
 def twins(net: ntkbook.MLP, input_dim: int, seed: Array) -> ntkbook.MLPParams:
@@ -113,9 +124,9 @@ def of_limits() -> dict[str, Array]:
     return {"bend": LARGE * (twice - 2 * once), "shift": LARGE * (once - frozen), "frozen": frozen}
 
 
-def of_digits(width: int) -> dict[str, Array]:
-    """At one width: errors at new digits, mean squared errors and the alignment of the kernel, by seeds and twins."""
-    net = ntkbook.mlp(width=width)
+def of_digits(width: int, *, depth: int = 1) -> dict[str, Array]:
+    """At one width: errors at new digits, mean squared errors and alignments, by seeds and, for depth 1, twins."""
+    net = ntkbook.mlp(width=width, depth=depth)
     points, targets = ntkbook.data.digits(TRAINED + NEW, key=jax.random.key(0))
     x, x_test, z, z_test = points[:TRAINED], points[TRAINED:], targets[:TRAINED], targets[TRAINED:]
     times = jnp.array(TIMES)
@@ -137,9 +148,11 @@ def of_digits(width: int) -> dict[str, Array]:
         aligned = jnp.stack([alignment(flow.kernel) for flow in flows])
         return jnp.abs(errors).max(axis=2), ((g - z_test) ** 2).mean(axis=2), aligned
 
-    of_seed = jax.jit(lambda seed: jax.lax.map(of_network, twins(net, 64, seed)))
+    of_seed = jax.jit(
+        lambda seed: jax.lax.map(of_network, jax.tree.map(lambda leaf: leaf[: 3 - depth], twins(net, 64, seed)))
+    )
     errors, squares, aligned = jax.lax.map(of_seed, jnp.arange(SEEDS))
-    print(f"digits, width {width}", flush=True)
+    print(f"digits, depth {depth}, width {width}", flush=True)
     return {
         "errors": errors[:, 0],  # (seeds, limit and levels 2 to 4, times)
         "squares": squares[..., 2:],  # (seeds, twins, exact and levels 2 to 4, the last two times)
@@ -148,7 +161,7 @@ def of_digits(width: int) -> dict[str, Array]:
 
 
 def rounded(values: np.ndarray) -> list:
-    return [float(f"{v:.9g}") if np.ndim(v) == 0 else rounded(v) for v in values]
+    return [float(f"{v:.6g}") if np.ndim(v) == 0 else rounded(v) for v in values]
 
 
 if __name__ == "__main__":
