@@ -23,7 +23,7 @@ LAYERS = [
     {"claims", "plots"},
     {""},
     {"widgets._base"},
-    {"widgets.derivation", "widgets.hierarchy", "widgets.motion", "widgets.orders", "widgets.train"},
+    {"widgets.derivation", "widgets.hierarchy", "widgets.motion", "widgets.orders", "widgets.predict", "widgets.train"},
     {"widgets"},
 ]
 LEVEL = {name: k for k, layer in enumerate(LAYERS) for name in layer}
