@@ -355,7 +355,7 @@ def test_a_fixed_kernel_doubles_and_the_network_does_not(chromium: Browser, tmp_
     assert "limiting kernel 0, frozen kernel 0," in page.evaluate(told) != before
     page.get_by_role("button", name="Double all targets").click(force=True)  # twice as much is beyond the slider
     assert page.get_by_role("button", name="Double all targets").is_disabled()
-    page.get_by_role("button", name="First targets").click()
+    page.get_by_role("button", name="Reset targets").click()
     assert page.evaluate(told) == before and errors == []
     page.close()
 

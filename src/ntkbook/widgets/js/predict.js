@@ -210,7 +210,7 @@ function buildPredict(frame) {
   const doubleButton = frame.button("Double all targets", () => {
     if (state.targets.every((z) => Math.abs(2 * z) <= LARGEST_TARGET)) frame.moved("targets", state.targets.map((z) => 2 * z));
   });
-  frame.button("First targets", () => frame.moved("targets", initial.targets));
+  frame.button("Reset targets", () => frame.moved("targets", initial.targets));
   frame.button("New weights", () => frame.moved("seed", state.seed + 1));
 
   const learnedChart = new Chart({ title: "What is learned, <i>f<sub>t</sub></i> \u2212 <i>f</i><sub>0</sub>" });
