@@ -29,6 +29,7 @@ LAYERS = [
         "widgets.hierarchy",
         "widgets.motion",
         "widgets.orders",
+        "widgets.predict",
         "widgets.train",
         "widgets.truncation",
     },

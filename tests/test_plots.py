@@ -44,6 +44,15 @@ def test_power_laws():
     np.testing.assert_allclose(np.diff(np.log(guide.get_ydata())) / np.diff(np.log(WIDTHS)), -1)
 
 
+def test_power_laws_calls_each_curve_by_its_own_name():
+    values = {"limit": [WIDTHS**-0.5], 4: [WIDTHS**-2.0]}
+    fits = {name: diagnostics.fit_exponent(WIDTHS, v) for name, v in values.items()}
+    called = {"limit": "limiting kernel", 4: "level 4"}
+    figure = plots.power_laws(WIDTHS, values, fits, {"limit": -0.5, 4: -2.0}, label=called, ylabel="error")
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels == ["limiting kernel: slope -0.50", "predicted slopes", "level 4: slope -2.00"]
+
+
 def test_time_curves():
     times = np.linspace(0, 1, 4)
     figure = plots.time_curves(times, {"exact": (times**2, "exact"), "frozen": (np.ones((4, 2)), 2)}, ylabel="f")

@@ -21,12 +21,15 @@ from ntkbook.widgets import (
     KernelInMotion,
     LinearConvergence,
     OrdersOfMagnitude,
+    PredictNewPoint,
     TrainLive,
     TruncationExplorer,
     along_training,
     kernel_motion,
+    learned,
     limiting_motion,
     linear_convergence,
+    regression,
     residual_at_start,
     sizes_at_start,
     truncation_run,
@@ -45,6 +48,7 @@ WIDGETS = [
     KernelInMotion,
     LinearConvergence,
     TruncationExplorer,
+    PredictNewPoint,
     ClickToDifferentiate,
 ]
 
@@ -389,3 +393,41 @@ def test_linear_convergence_is_that_of_the_exact_flow(labels: str) -> None:
         flow = ntkbook.gradient_flow(net, params, x, y, np.array([0.0, CONVERGENCE_TIMES[3] * 5 / least]))
         np.testing.assert_allclose(error[[0, 3]], flow.loss / flow.loss[0], rtol=1e-3)
         np.testing.assert_allclose(eigenvalue[[0, 3]], np.linalg.eigvalsh(flow.kernel)[:, 0] / least, rtol=1e-4)
+
+
+def test_predict_new_point_carries_the_limiting_kernel_of_its_task() -> None:
+    widget = PredictNewPoint(initial={"width": 128})
+    meta = widget.meta
+    K = floats(widget).reshape(37, 6)
+    rows = [int(np.argmin(np.abs(np.array(meta["grid"]) - angle))) for angle in meta["angles"]]
+    assert np.allclose(np.array(meta["grid"])[rows], meta["angles"], atol=1e-12) and meta["initial"]["width"] == 128
+    np.testing.assert_allclose(K[rows], K[rows].T, atol=1e-6)  # symmetric between training points
+    with jax.enable_x64(True):
+        x = np.array([[np.cos(t), np.sin(t)] for t in meta["angles"]])
+        wide = ntkbook.mlp(width=200_000, w_std=meta["w_std"])
+        seen = ntkbook.empirical_ntk(wide, wide.init(jax.random.key(0), 2), x)
+    np.testing.assert_allclose(K[rows], seen, atol=0.05)
+    assert all(target == round(target, 1) for target in meta["targets"])
+    json.dumps(meta)
+
+
+def test_predict_new_point_refuses_another_number_of_targets() -> None:
+    with pytest.raises(ValueError, match="must be 6 numbers"):
+        PredictNewPoint(initial={"targets": [1.0, 2.0]})
+
+
+@pytest.mark.slow
+def test_learned_starts_at_zero_and_agrees_at_training_points() -> None:
+    with jax.enable_x64(True):
+        _, x, z, _, x_new = regression()
+        net = ntkbook.mlp(width=24, w_std=2.0)
+        params, times = net.init(jax.random.key(2), 2), np.array([0.0, 3.0])
+        exact, frozen, third = learned(net, params, x, z, times, x_new, levels=(2, 3))
+        y = net(params, x) + z
+        flow = ntkbook.gradient_flow(net, params, x, y, times)
+        h = ntkbook.kernel_hierarchy(net, params, x, 3)
+        np.testing.assert_allclose(exact[:, 3::6], flow.outputs - h.outputs, atol=1e-8)
+        for g, level in ((frozen, 2), (third, 3)):
+            cut = ntkbook.truncated_flow(h, y, times, level)
+            np.testing.assert_allclose(g[:, 3::6], cut.outputs - h.outputs, atol=1e-8)
+            assert np.abs(g[0]).max() == 0 and np.abs(g[1] - exact[1]).max() > 1e-4

@@ -90,7 +90,7 @@ def power_laws(
     *,
     xlabel: str = "width $m$",
     ylabel: str,
-    label: str = "$r={}$",
+    label: str | Mapping[int | str, str] = "$r={}$",
     first: int = 0,
 ) -> Figure:
     """Values over widths on log axes: seeds faint, their geometric mean strong, predicted slopes as dashed guides.
@@ -101,6 +101,8 @@ def power_laws(
         (w,).
     values, fits, predicted
         For each curve, named by an order, level or word: values (seeds, w), the fitted power law, the predicted slope.
+    label
+        What the legend calls a curve: one text for all, with braces for the name, or a text for each.
     first
         The index of the first width of the fit: the guides start there.
 
@@ -120,7 +122,8 @@ def power_laws(
         colour, marker = COLOURS.get(name, INK), MARKERS.get(name, "osD^v"[k % 5])  # type: ignore[arg-type]
         mean = np.exp(np.log(v).mean(axis=0))
         ax.loglog(np.tile(widths, len(v)), v.ravel(), marker, color=colour, alpha=0.2, markersize=3, mew=0)
-        text = f"{label.format(name)}: slope {fits[name].slope:.2f}"
+        called = label.format(name) if isinstance(label, str) else label[name]
+        text = f"{called}: slope {fits[name].slope:.2f}"
         ax.loglog(widths, mean, marker=marker, color=colour, label=text)
         guide = 1.35 * mean[first] * (widths[first:] / widths[first]) ** predicted[name]
         ax.loglog(widths[first:], guide, "--", color=GUIDE, linewidth=1, label="predicted slopes" if k == 0 else None)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 from widget_pages import open_page, write_page
 
+import ntkbook
 from ntkbook import terms
 from ntkbook.diagnostics import fit_exponent
 from ntkbook.widgets import (
@@ -18,8 +20,11 @@ from ntkbook.widgets import (
     KernelInMotion,
     LinearConvergence,
     OrdersOfMagnitude,
+    PredictNewPoint,
     TrainLive,
     TruncationExplorer,
+    learned,
+    regression,
 )
 from ntkbook.widgets._base import BookWidget
 from ntkbook.widgets.convergence import TIMES as CONVERGENCE_TIMES
@@ -98,6 +103,8 @@ def make(name: str) -> BookWidget:
         return TruncationExplorer(*truncations())
     if name == "click-to-differentiate":
         return derivation_widget()
+    if name == "predict-new-point":
+        return PredictNewPoint()
     return HierarchyAtWork(runs())
 
 
@@ -113,8 +120,13 @@ NAMES = [
     "kernel-in-motion",
     "linear-convergence",
     "truncation-explorer",
+    "predict-new-point",
     "click-to-differentiate",
 ]
+SELF_SUFFICIENT = (
+    "train-live",
+    "predict-new-point",
+)  # what they show is computed in the page, with a kernel or without
 
 
 def settle(page: Page) -> str:
@@ -205,6 +217,7 @@ def test_the_picture_is_told_in_words_that_follow_the_state(chromium: Browser, t
             "(x\u2083, x\u2087)",
         ),
         ("click-to-differentiate", "#click-to-differentiate?depth=2&term=2&width=16&path=1.0.2", "width", "16"),
+        ("predict-new-point", "#predict-new-point?angle=120&label=5&width=32&targets=1,2,0,-1,0.5,3", "value", "0.5"),
     ],
 )
 def test_a_setting_can_be_linked(
@@ -455,6 +468,71 @@ def test_with_a_kernel_truncation_asks_for_another_network(
     assert page.evaluate(MARKS) != before and errors == []
 
 
+@pytest.mark.parametrize("width", [64, 512])
+def test_the_page_predicts_what_python_predicts(chromium: Browser, tmp_path: Path, width: int) -> None:
+    """From the weights that the page has drawn: kernels of orders 2 to 4, the exact flow, levels 2 to 4."""
+    widget = PredictNewPoint()
+    page, errors = open_page(chromium, write_page(tmp_path, [widget]))
+    in_page = """([{ angles, grid, horizon, w_std }, width, z]) => {
+      const circle = (list) => list.flatMap((t) => [Math.cos(t), Math.sin(t)]);
+      const { drawPredictor, kernelTable, hierarchyFlow, exactFlow } = window.module.prediction;
+      const net = drawPredictor({ width, seed: 7, wStd: w_std });
+      const table = kernelTable(net, circle(grid), circle(angles));
+      const rows = angles.map((a) => grid.findIndex((g) => Math.abs(g - a) < 1e-9));
+      const flows = [exactFlow(net, circle(grid), circle(angles), z, horizon)];
+      for (const level of [2, 3, 4]) flows.push(hierarchyFlow(table, rows, z, level, horizon));
+      const list = (array) => Array.from(array);
+      return {
+        weights: list(net.weights[0]), readout: list(net.readout), kernels: [2, 3, 4].map((r) => list(table[r])),
+        flows: flows.map((records) => records.map(list)),
+      };
+    }"""
+    targets = [2.0, 2.7, 1.3, -1.3, -2.7, -1.0]
+    seen = page.evaluate(in_page, [widget.meta, width, targets])
+    with jax.enable_x64(True):
+        _, x, _, _, x_new = regression()
+        net = ntkbook.mlp(width=width, w_std=2.0)
+        params = ntkbook.MLPParams((np.reshape(seen["weights"], (width, 2)),), np.array(seen["readout"]))
+        for order, kernel in zip((2, 3, 4), seen["kernels"], strict=True):
+            expected = np.asarray(ntkbook.empirical_kernel(net, params, x, order=order, x_test=x_new))
+            np.testing.assert_allclose(np.reshape(kernel, expected.shape), expected, atol=1e-4 * np.abs(expected).max())
+        expected = learned(net, params, x, np.array(targets), np.arange(33.0), x_new)
+    np.testing.assert_allclose(seen["flows"], expected, atol=2e-6)
+    assert errors == []
+    page.close()
+
+
+def test_targets_and_the_test_point_are_dragged(chromium: Browser, tmp_path: Path) -> None:
+    page, errors = open_page(chromium, write_page(tmp_path, [PredictNewPoint()]))
+    svg = page.locator("figure > svg").first
+    box = svg.bounding_box()
+    dot = svg.locator("[data-mark=chosen]").bounding_box()
+    page.mouse.move(dot["x"] + dot["width"] / 2, dot["y"] + dot["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(dot["x"] + dot["width"] / 2, dot["y"] + dot["height"] / 2 + 40)
+    page.wait_for_function("document.querySelector('[id$=-value]').ariaValueText !== '2.7'")
+    page.mouse.up()
+    assert float(page.locator("[id$='-value']").get_attribute("aria-valuetext")) < 2.7
+    page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 0.3 * box["height"])
+    assert int(page.locator("[id$='-angle']").get_attribute("aria-valuetext")[:-1]) > 140
+    assert errors == []
+    page.close()
+
+
+def test_a_fixed_kernel_doubles_and_the_network_does_not(chromium: Browser, tmp_path: Path) -> None:
+    page, errors = open_page(chromium, write_page(tmp_path, [PredictNewPoint()]))
+    told = "document.querySelectorAll('figure > svg')[2].ariaLabel"
+    before = page.evaluate(told)
+    assert "limiting kernel 0, frozen kernel 0," in before
+    page.get_by_role("button", name="Double all targets").click()
+    assert "limiting kernel 0, frozen kernel 0," in page.evaluate(told) != before
+    page.get_by_role("button", name="Double all targets").click(force=True)  # twice as much is beyond the slider
+    assert page.get_by_role("button", name="Double all targets").is_disabled()
+    page.get_by_role("button", name="Reset targets").click()
+    assert page.evaluate(told) == before and errors == []
+    page.close()
+
+
 def test_factors_are_differentiated_by_keyboard_and_taken_back(chromium: Browser, tmp_path: Path) -> None:
     page, errors = open_page(chromium, write_page(tmp_path, [make("click-to-differentiate")]))
     root = page.locator("[data-ntk-widget]")
@@ -497,7 +575,7 @@ def test_every_derivation_that_the_page_offers_is_that_of_python(chromium: Brows
 
 
 def test_without_a_kernel_nothing_asks_for_one(chromium: Browser, tmp_path: Path) -> None:
-    for name in NAMES[1:]:
+    for name in set(NAMES).difference(SELF_SUFFICIENT):
         page, _ = open_page(chromium, write_page(tmp_path, [make(name)]))
         assert page.get_by_role("button", name="Python").count() == 0
         assert "recomputed" in page.locator(".ntk-summary").inner_text()
