@@ -133,7 +133,7 @@ class PredictNewPoint(BookWidget):
             "id": id,
             "angles": np.asarray(angles).tolist(),
             "grid": np.asarray(grid).tolist(),
-            "targets": np.asarray(2 * targets).round(1).tolist(),
+            "targets": np.asarray(2 * targets, float).round(1).tolist(),
             "w_std": W_STD,
             "horizon": HORIZON,
             "initial": initial,
