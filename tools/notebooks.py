@@ -508,7 +508,7 @@ class Renderer:
                 key, _, spec = content.partition(":")
                 if key not in self.book.values:
                     raise ConversionError(f"no value is known for {{glue:text}}`{content}`")
-                return format(self.book.values[key], spec)
+                return typeset(format(self.book.values[key], spec))
             case "eq":
                 target = self.target(name)
                 return self.link(target.name, target.document, name)
@@ -539,6 +539,14 @@ class Renderer:
             textual = role in ("cite:t", "cite:ts")
             cited.append(f"{authors(entry)} ({entry['year']})" if textual else f"{authors(entry)}, {entry['year']}")
         return ", ".join(cited) if role in ("cite:t", "cite:ts") else f"({'; '.join(cited)})"
+
+
+def typeset(number: str) -> str:
+    """A formatted number as it is printed: 3e-04 is 3·10⁻⁴, and the minus is one."""
+    mantissa, _, exponent = number.partition("e")
+    if exponent:
+        mantissa += "·10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return mantissa.replace("-", "−")
 
 
 def numbered(text: str, target: Target) -> str:

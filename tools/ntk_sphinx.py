@@ -16,7 +16,7 @@ import myst_nb.core.execute
 import yaml
 from docutils import nodes
 from myst_nb.core.execute.cache import NotebookClientCache
-from notebooks import Book
+from notebooks import Book, typeset
 from records import Record, documents, executed_records
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -163,6 +163,20 @@ def anchor_cells(app: Sphinx, doctree: nodes.document) -> None:
             node["ids"].append(cell_anchor(node["cell_index"]))
 
 
+def print_numbers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Quoted numbers as a printer sets them; punctuation stays on the line of the formula before it."""
+    for node in list(doctree.findall(nodes.inline)):
+        if "pasted-text" in node["classes"]:
+            node[:] = [nodes.Text(typeset(node.astext()))]
+    for formula in list(doctree.findall(nodes.math)):
+        after = formula.next_node(descend=False, siblings=True)
+        mark = re.match(r"[.,;:?!)\]]+", after) if isinstance(after, nodes.Text) else None
+        if mark and isinstance(after, nodes.Text):
+            kept = nodes.inline("", "", formula.deepcopy(), nodes.Text(mark[0]), classes=["ntk-kept"])
+            formula.parent.replace(after, nodes.Text(after[mark.end() :]))
+            formula.replace_self(kept)
+
+
 def comparison(fields: dict[str, Any]) -> tuple[str, str]:
     """The last two columns of a claim: what was predicted, and how near the measured value has to be."""
     match fields["kind"]:
@@ -182,31 +196,37 @@ class Claims(SphinxDirective):
 
     optional_arguments = 1
     final_argument_whitespace = True
-    columns = ("Claim", "Equation", "Measured", "Predicted", "Tolerance", "Where")
-    widths = (42, 10, 12, 12, 10, 14)
+    columns = {"Claim": 46, "Equation": 12, "Measured": 11, "Predicted": 11, "Tolerance": 10, "Where": 10}
 
     def run(self) -> list[nodes.Node]:
         if not hasattr(self.env, "ntk_claims_pages"):
             self.env.ntk_claims_pages = set()  # type: ignore[attr-defined]
         self.env.ntk_claims_pages.add(self.env.docname)  # type: ignore[attr-defined]
 
+        records = self.chosen()
+        left_out = {"Equation"} if len(self.statements) == 1 else set()  # it stands in the heading
+        columns = {name: width for name, width in self.columns.items() if name not in left_out}
         head, body = nodes.thead(), nodes.tbody()
-        group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in self.widths), head, body)
-        head += self.row([nodes.Text(column)] for column in self.columns)
-        for record in self.chosen():
-            body += self.row(self.entries(record))
-        group["cols"] = len(self.columns)
+        group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in columns.values()), head, body)
+        head += self.row([nodes.Text(name)] for name in columns)
+        for record in records:
+            cells = dict(zip(self.columns, self.entries(record), strict=True))
+            body += self.row(cells[name] for name in columns)
+        group["cols"] = len(columns)
         return [nodes.table("", group, classes=["ntk-claims"])]
+
+    @property
+    def statements(self) -> list[str]:
+        return [name.strip() for name in self.arguments[0].split(";")] if self.arguments else []
 
     def chosen(self) -> list[Record]:
         claims = [record for record in executed_records(Path(self.env.srcdir)) if record.type == "claim"]
         shown: set[str] = self.env.temp_data.setdefault("ntk_claims_shown", set())
-        if not self.arguments:
+        if not self.statements:
             return [record for record in claims if record.fields["equation"] not in shown]
-        statements = [name.strip() for name in self.arguments[0].split(";")]
-        shown |= set(statements)
-        chosen = [record for record in claims if record.fields["equation"] in statements]
-        for name in set(statements) - {record.fields["equation"] for record in chosen}:
+        shown |= set(self.statements)
+        chosen = [record for record in claims if record.fields["equation"] in self.statements]
+        for name in set(self.statements) - {record.fields["equation"] for record in chosen}:
             logger.warning("no chapter makes a claim about %r", name, location=self.get_location())
         return chosen
 
@@ -217,7 +237,7 @@ class Claims(SphinxDirective):
         fields = record.fields
         predicted, tolerance = comparison(fields)
         address = self.env.app.builder.get_relative_uri(self.env.docname, record.chapter)
-        title = self.env.titles[record.chapter].astext()
+        title = re.split("[:,]", self.env.titles[record.chapter].astext())[0]
         where = nodes.reference("", f"{title}, cell {record.cell}", internal=True)
         where["refuri"] = f"{address}#{cell_anchor(record.cell_index)}"
         return [
@@ -288,6 +308,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", progress.start)
     app.connect("doctree-read", anchor_cells)
     app.connect("doctree-read", progress.finish)
+    app.connect("doctree-resolved", print_numbers)
     app.connect("env-check-consistency", check_ids)
     app.connect("html-page-context", link_downloads, priority=600)
     app.connect("build-finished", write_claims)

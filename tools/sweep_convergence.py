@@ -3,8 +3,8 @@
     python tools/sweep_convergence.py
 
 writes book/results/corollary-2-5.json, the numbers behind the chapter "Corollary 2.5: linear convergence when m
-exceeds n^3", and book/results/convergence.npz, which `ntkbook.widgets.LinearConvergence` reads. The chapter computes a
-part again.
+exceeds (n/λ)³", and book/results/convergence.npz, which `ntkbook.widgets.LinearConvergence` reads. The chapter does a
+part of it again.
 """
 
 import json

@@ -126,7 +126,14 @@ def power_laws(
         text = f"{called}: slope {fits[name].slope:.2f}"
         ax.loglog(widths, mean, marker=marker, color=colour, label=text)
         guide = 1.35 * mean[first] * (widths[first:] / widths[first]) ** predicted[name]
-        ax.loglog(widths[first:], guide, "--", color=GUIDE, linewidth=1, label="predicted slopes" if k == 0 else None)
+        ax.loglog(
+            widths[first:],
+            guide,
+            "--",
+            color=GUIDE,
+            linewidth=1,
+            label="predicted slopes" if k == len(values) - 1 else None,
+        )
     ticks = widths[:: 1 if len(widths) < 8 else 2]
     ax.set(xlabel=xlabel, ylabel=ylabel, xticks=ticks, xticklabels=[f"{m:g}" for m in ticks])
     ax.minorticks_off()
@@ -348,10 +355,11 @@ def mode_decay(times: Any, panels: Mapping[str, tuple[Any, Any]], modes: Sequenc
         exact, frozen = (np.abs(np.asarray(c))[:, drawn] for c in components)
         solid = ax.semilogy(times, exact, color=COLOURS["exact"])
         dashed = ax.semilogy(times, frozen, "--", color=COLOURS["frozen"])
-        for k, end in zip(modes, exact[-1], strict=True):
-            ax.annotate(f"${k}$", (times[-1], end), (5, 0), textcoords="offset points", va="center")
         ax.set(title=title, xlabel="time $t$")
     seen = np.concatenate([np.abs(np.asarray(exact))[:, drawn].ravel() for exact, _ in panels.values()])
     axes[0, 0].set(ylabel="component of the residual", ylim=(seen.min() / 2, seen.max() * 2))
-    axes[0, 0].legend([solid[0], dashed[0]], ["exact", "frozen kernel"], loc="lower left")
+    for ax, (exact, _) in zip(axes[0], panels.values(), strict=True):
+        ends = np.abs(np.asarray(exact))[-1, drawn]
+        _name_at_the_edge(ax, [(f"${k}$", end, INK) for k, end in zip(modes, ends, strict=True)])
+    axes[0, -1].legend([solid[0], dashed[0]], ["exact", "frozen kernel"], loc="best")
     return figure

@@ -29,7 +29,7 @@ AXES = ("activations", "depths", "labels", "points", "widths")
 def residual_at_start(kernel: Array, *, labels: str) -> Array:
     r"""A residual at time 0 with :math:`\sum_\beta r_\beta^2 = n`, for the two tasks of the chapter on convergence.
 
-    See the chapter "Corollary 2.5: linear convergence when m exceeds n^3".
+    See the chapter "Corollary 2.5: linear convergence when m exceeds (n/λ)³".
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def linear_convergence(
     The first n of 32 fixed points on the unit sphere of :math:`R^8`. With :math:`\lambda` the least eigenvalue of the
     limiting kernel, the times are :math:`s\, n/\lambda` for s = 0, 0.2, ..., 4. The labels are such that the residual
     starts as `residual_at_start` says, whatever the random weights. All in float64, whatever the caller's mode.
-    See the chapter "Corollary 2.5: linear convergence when m exceeds n^3".
+    See the chapter "Corollary 2.5: linear convergence when m exceeds (n/λ)³".
 
     Parameters
     ----------

@@ -487,6 +487,7 @@ class Frame {
   restore() {
     const [id, query] = decodeURI(window.location.hash.slice(1)).split("?");
     if (id !== this.root.id || query === undefined) return false;
+    this.linked = true;
     for (const [key, text] of new URLSearchParams(query)) {
       const control = this.controls[key];
       if (!control) continue;
@@ -645,7 +646,15 @@ class Frame {
     this.listen(window, "hashchange", () => {
       if (this.restore()) this.changed("address");
     });
+    if (this.linked) this.show();
     this.root.dataset.ntkState = "ready";
+  }
+
+  /** Whoever follows a link to a setting sees it; the mathematics above it may still grow. */
+  show() {
+    const scroll = () => this.root.scrollIntoView();
+    scroll();
+    window.MathJax?.startup?.promise?.then(scroll);
   }
 }
 

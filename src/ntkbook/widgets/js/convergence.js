@@ -100,7 +100,7 @@ function buildConvergence(frame) {
     const counts = RATES.map(({ html }, k) => `${obey[k]} below ${html}`).join(", ");
     frame.summarise(
       `\u03bb = ${readable(least, 2)}, <i>n</i>/\u03bb = ${readable(points / least, 2)}. Of ${runs.errors.length} networks ` +
-        `${wide} keep the least eigenvalue above \u03bb/2; ${counts}. <span class="ntk-quiet">${origin}</span>`,
+        `${wide} ${wide === 1 ? "keeps" : "keep"} the least eigenvalue above \u03bb/2; ${counts}. <span class="ntk-quiet">${origin}</span>`,
       { aloud },
     );
     const setting = `${points} points, width ${width}, ${depth === 1 ? "one hidden layer" : `${depth} hidden layers`}, ${activation}, residual: ${names[labels] ?? labels}`;

@@ -345,6 +345,7 @@ function buildPredict(frame) {
 
   const pointer = {
     pointerdown: (event) => {
+      event.preventDefault(); // else text is selected, and the browser drags the selection the next time
       const { u, v, x } = dataAt(event);
       const distance = (b) => Math.hypot(learnedChart.toX(degrees[rows[b]]) - u, learnedChart.toY(state.targets[b]) - v);
       const b = angles.findIndex((_, k) => distance(k) < 14);
@@ -364,6 +365,7 @@ function buildPredict(frame) {
   };
   for (const [event, handler] of Object.entries(pointer)) frame.listen(learnedChart.svg, event, handler);
   learnedChart.svg.style.touchAction = "pan-y";
+  learnedChart.svg.style.userSelect = "none";
   learnedChart.svg.style.cursor = "pointer";
 
   frame.restore();
