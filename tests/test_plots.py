@@ -34,7 +34,7 @@ def test_power_laws():
     (ax,) = figure.axes
     assert ax.get_xscale() == ax.get_yscale() == "log"
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["$r=2$: slope -1.00", "predicted slopes", "$r=3$: slope -1.00"]
+    assert labels == ["$r=2$: slope -1.00", "$r=3$: slope -1.00", "predicted slopes"]
     strong = [line for line in ax.lines if str(line.get_label()).startswith("$r=")]
     assert [(line.get_color(), line.get_marker()) for line in strong] == [
         (plots.COLOURS[r], plots.MARKERS[r]) for r in (2, 3)
@@ -50,7 +50,7 @@ def test_power_laws_calls_each_curve_by_its_own_name():
     called = {"limit": "limiting kernel", 4: "level 4"}
     figure = plots.power_laws(WIDTHS, values, fits, {"limit": -0.5, 4: -2.0}, label=called, ylabel="error")
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert labels == ["limiting kernel: slope -0.50", "predicted slopes", "level 4: slope -2.00"]
+    assert labels == ["limiting kernel: slope -0.50", "level 4: slope -2.00", "predicted slopes"]
 
 
 def test_time_curves():
