@@ -28,7 +28,6 @@ THEOREMS = (
 ADMONITIONS = "attention caution danger error hint important note seealso tip warning".split()
 CHOICE = re.compile(r"^- \[([ x])\] ", flags=re.M)  # of a self-check, see tools/ntk_questions.py
 VERDICT = {True: "Right.", False: "Not quite."}
-RESULT_KINDS = ("assumption", "step", "statement")  # see tools/ntk_graph.py
 ANSWERS = ("sketch", "solution")  # first words of the titles of what a student's notebook leaves out
 
 

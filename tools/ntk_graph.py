@@ -19,12 +19,13 @@ from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from notebooks import RESULT_KINDS
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 logger = logging.getLogger(__name__)
+
+KINDS = ("assumption", "step", "statement")
 
 WIDTH, HEIGHT = 172, 50  # of a box
 ACROSS, DOWN = 196, 96  # from one box to the next
@@ -55,7 +56,7 @@ class Result(SphinxDirective):
     has_content = True
     option_spec = {
         "name": directives.unchanged_required,
-        "kind": lambda text: directives.choice(text, RESULT_KINDS),
+        "kind": lambda text: directives.choice(text, KINDS),
         "place": place,
         "rests-on": names,
     }
