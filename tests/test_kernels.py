@@ -89,6 +89,16 @@ def test_structured_against_autodiff_with_test_points(depth, order):
     assert_close(structured, autodiff, float32=1e-4)
 
 
+@pytest.mark.parametrize("width, n", [(5, 2), (4, 65)])
+@pytest.mark.parametrize("order", [2, 3])
+def test_odd_widths_and_many_points(width, n, order):
+    # Here no product is taken in halves.
+    net, params, _, _ = problem(2, "tanh", width=width)
+    x = ntkbook.data.sphere_points(jax.random.key(1), n, 3)
+    compute = functools.partial(ntkbook.empirical_kernel, net, params, x, order=order)
+    assert_close(compute(implementation="structured"), compute(implementation="autodiff"), float32=1e-4)
+
+
 @pytest.mark.parametrize("activation", ["erf", "sigmoid", "softplus", "identity"])
 def test_structured_against_autodiff_for_every_activation(activation):
     net, params, x, _ = problem(2, activation)
@@ -192,7 +202,8 @@ def test_blocks_of_the_later_slots_change_nothing(directions, traced, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("depth", "width", "n", "order"), [(2, 256, 16, 4), (1, 256, 24, 4), (3, 128, 64, 3), (2, 64, 6, 5)]
+    ("depth", "width", "n", "order"),
+    [(2, 256, 16, 4), (1, 256, 24, 4), (3, 128, 64, 3), pytest.param(2, 64, 6, 5, marks=pytest.mark.slow)],
 )
 def test_memory_stays_below_its_limit(depth, width, n, order):
     net = ntkbook.mlp(width=width, depth=depth)

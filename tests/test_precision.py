@@ -32,6 +32,7 @@ def test_kernels_in_float32(problem, order):
     assert 1e-9 < error < 5e-6  # the lower end would mean that nothing ran in float32
 
 
+@pytest.mark.slow
 def test_flows_in_float32(problem):
     net, params, x, y = problem
     times = jnp.linspace(0.0, 10.0, 6)

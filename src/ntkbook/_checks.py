@@ -35,7 +35,7 @@ def floating_array(value: Any, name: str, *, ndim: int | tuple[int, ...]) -> Arr
     """`value` as a finite floating array with one of the allowed numbers of axes."""
     refuse_silent_downcast(value, name)
     try:
-        array = jnp.asarray(value)
+        array = value if isinstance(value, Array) else jnp.asarray(value)
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"{name} must be an array of real numbers, got {type(value).__name__}. Pass a NumPy or JAX array."

@@ -126,14 +126,8 @@ def power_laws(
         text = f"{called}: slope {fits[name].slope:.2f}"
         ax.loglog(widths, mean, marker=marker, color=colour, label=text)
         guide = 1.35 * mean[first] * (widths[first:] / widths[first]) ** predicted[name]
-        ax.loglog(
-            widths[first:],
-            guide,
-            "--",
-            color=GUIDE,
-            linewidth=1,
-            label="predicted slopes" if k == len(values) - 1 else None,
-        )
+        (dashed,) = ax.loglog(widths[first:], guide, "--", color=GUIDE, linewidth=1)
+    dashed.set_label("predicted slopes")
     ticks = widths[:: 1 if len(widths) < 8 else 2]
     ax.set(xlabel=xlabel, ylabel=ylabel, xticks=ticks, xticklabels=[f"{m:g}" for m in ticks])
     ax.minorticks_off()

@@ -14,6 +14,7 @@ from jax import Array
 from numpy.typing import ArrayLike
 
 import ntkbook
+from ntkbook import _checks
 from ntkbook.widgets._base import BookWidget, module_text
 
 __all__ = ["TruncationExplorer", "truncation_run"]
@@ -73,14 +74,13 @@ def truncation_run(*, data: str, width: int, seed: int, levels: Sequence[int] = 
 
 
 def _points(data: str) -> tuple[Array, Array | None]:
+    data = _checks.one_of(data, "data", tuple(DATA_SETS))
     if data == "sphere":
         return ntkbook.data.sphere_points(jax.random.key(1), DATA_SETS[data], 5), None
     if data == "half circle":
         angles, x = ntkbook.data.half_circle(DATA_SETS[data])
         return x, jnp.sin(2 * angles)
-    if data == "digits":
-        return ntkbook.data.digits(DATA_SETS[data], key=jax.random.key(0))
-    raise ValueError(f"data must be one of {', '.join(DATA_SETS)}, got {data!r}.")
+    return ntkbook.data.digits(DATA_SETS[data], key=jax.random.key(0))
 
 
 def _numbers(flow: ntkbook.Trajectory) -> np.ndarray:

@@ -65,7 +65,7 @@ function buildHierarchy(frame) {
   const initial = { order: 2, width: widths[0], entry: "1,2", time: times[9], ...wanted };
   frame.select("order", {
     label: "Equation for", initial: initial.order,
-    options: ORDERS_SHOWN.map((value) => ({ value, label: value === 1 ? "the outputs f, (2.1)" : `the kernel K\u207d${superscript(value)}\u207e, (2.2)` })),
+    options: ORDERS_SHOWN.map((value) => ({ value, label: value === 1 ? "outputs f, (2.1)" : `K\u207d${superscript(value)}\u207e, (2.2)` })),
   });
   frame.range("entry", {
     label: "Entry", initial: initial.entry, choices: () => entriesOf(state.order, n), format: letters,

@@ -53,7 +53,7 @@ function buildMotion(frame) {
   frame.range("seed", {
     label: "First network", initial: initial.seed, choices: () => Array.from({ length: seeds }, (_, k) => k + 1),
   });
-  frame.range("count", { label: "Mean over", initial: initial.count, choices: () => counts, format: (k) => (k === 1 ? "1 network" : `${k} networks`) });
+  frame.range("count", { label: "Networks averaged", initial: initial.count, choices: () => counts });
   frame.select("twins", {
     label: "Mirror twins", initial: initial.twins,
     options: [{ value: "no", label: "left out" }, { value: "yes", label: "averaged in" }],
@@ -66,7 +66,7 @@ function buildMotion(frame) {
   const maps = widths.map((width) => new HeatMap({ title: `<i>m</i> = ${width}`, size: n }));
   const limitMap = new HeatMap({ title: "mean, <i>m</i> \u2192 \u221e", size: n });
   const curve = new Chart({ title: "" });
-  const size = new Chart({ title: `Largest entry of |${moved}|, without the factor <i>m</i>` });
+  const size = new Chart({ title: `Largest entry of |${moved}|` });
   frame.row(`The matrix <i>m</i> (${moved})`, ...maps, limitMap);
   frame.panel(curve);
   frame.panel(size);
