@@ -167,6 +167,14 @@ def test_moved_value_fails(record: Record, message: str) -> None:
     assert len(found) == 1 and message in found[0]
 
 
+def test_a_bound_that_became_a_measured_value_fails() -> None:
+    record = Record(
+        "book/first", 0, 0, claim_record("exponent", 0.3, predicted=0.3, tolerance=0.1).fields | {"id": "bound"}
+    )
+    found = problems([record if old.id == "bound" else old for old in RECORDS], ENTRIES)
+    assert len(found) == 1 and "that of an identity or a bound" in found[0]
+
+
 def test_identities_and_bounds_may_move_within_their_inequality() -> None:
     moved = [claim_record("identity", 9e-11, tolerance=1e-10), claim_record("bound", -4.0, predicted=0.5)]
     assert problems([RECORDS[0], *moved, RECORDS[3]], ENTRIES) == []

@@ -56,6 +56,8 @@ def problem(record: Record, entry: dict[str, Any]) -> str | None:
         if fields["kind"] == "bound" and not measured <= fields["predicted"]:
             return f"{where}: {measured:.6g} is above the claim's bound {fields['predicted']:.6g}"
         return None
+    if entry["tolerance"] is None:
+        return f"{where}: its entry is that of an identity or a bound"
     if not abs(record.value - entry["value"]) <= entry["tolerance"]:
         return f"{where}: moved to {record.value:.10g}, expected {entry['value']:.10g} within {entry['tolerance']:.2g}"
     return None

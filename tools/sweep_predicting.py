@@ -25,8 +25,8 @@ from ntkbook.widgets import learned, regression
 FOLDER = Path(__file__).parents[1] / "book" / "results"
 WIDTHS = [64, 128, 256, 512, 1024, 2048, 4096]
 DIGIT_WIDTHS = [64, 128, 256, 512, 1024]
-DEEP_WIDTHS = [32, 64, 128, 256, 512]  # two hidden layers
-SEEDS = 32
+WIDE = [4096, 8192, 16384, 32768, 65536]  # where level 4 has its power on the digits
+SEEDS, WIDE_SEEDS = 32, 16
 TIMES = [0.0, 4.0, 16.0, 32.0]
 TRAINED, NEW = 12, 24  # digits
 LARGE = 1e5  # a width at which the truncated hierarchy shows its limit
@@ -38,24 +38,25 @@ def main() -> None:
     result: dict[str, Any] = {
         "widths": WIDTHS,
         "digit_widths": DIGIT_WIDTHS,
-        "deep_widths": DEEP_WIDTHS,
+        "wide": WIDE,
         "seeds": SEEDS,
         "times": TIMES,
     }
     parts: dict[str, Any] = {"regression": [of_regression(width) for width in WIDTHS], "limits": of_limits()}
     print(f"regression: {time.time() - start:.0f} s", flush=True)
     parts["digits"] = [of_digits(width) for width in DIGIT_WIDTHS]
-    parts["deep_digits"] = [of_digits(width, depth=2) for width in DEEP_WIDTHS]
+    print(f"digits: {time.time() - start:.0f} s", flush=True)
+    parts["wide_digits"] = [of_digits(width, WIDE_SEEDS, twin=False) for width in WIDE]
     for name, keys in {
         "regression": parts["regression"][0],
         "digits": parts["digits"][0],
-        "deep_digits": ["errors"],
+        "wide_digits": ["errors"],
     }.items():
         result[name] = {key: rounded(np.stack([np.asarray(part[key]) for part in parts[name]])) for key in keys}
     result["limits"] = {key: rounded(np.asarray(value)) for key, value in parts["limits"].items()}
     about = {
         "command": "python tools/sweep_predicting.py",
-        "setting": "tanh, one hidden layer (deep_digits: two), labels f_0 + z, seeds 0..31 with their mirror twins. "
+        "setting": "tanh, one hidden layer, labels f_0 + z, seeds 0..31 with mirror twins (wide_digits: 0..15 alone). "
         "Regression: ntkbook.widgets.regression, sigma_w = 2; digits: 12 threes and eights, 24 new ones, sigma_w = 1",
         "versions": {name: version(name) for name in ("jax", "numpy", "diffrax", "scikit-learn")}
         | {"python": platform.python_version()},
@@ -124,9 +125,9 @@ def of_limits() -> dict[str, Array]:
     return {"bend": LARGE * (twice - 2 * once), "shift": LARGE * (once - frozen), "frozen": frozen}
 
 
-def of_digits(width: int, *, depth: int = 1) -> dict[str, Array]:
-    """At one width: errors at new digits, mean squared errors and alignments, by seeds and, for depth 1, twins."""
-    net = ntkbook.mlp(width=width, depth=depth)
+def of_digits(width: int, seeds: int = SEEDS, *, twin: bool = True) -> dict[str, Array]:
+    """At one width: errors at new digits, mean squared errors and alignments, by seeds and the two of a pair."""
+    net = ntkbook.mlp(width=width)
     points, targets = ntkbook.data.digits(TRAINED + NEW, key=jax.random.key(0))
     x, x_test, z, z_test = points[:TRAINED], points[TRAINED:], targets[:TRAINED], targets[TRAINED:]
     times = jnp.array(TIMES)
@@ -149,10 +150,10 @@ def of_digits(width: int, *, depth: int = 1) -> dict[str, Array]:
         return jnp.abs(errors).max(axis=2), ((g - z_test) ** 2).mean(axis=2), aligned
 
     of_seed = jax.jit(
-        lambda seed: jax.lax.map(of_network, jax.tree.map(lambda leaf: leaf[: 3 - depth], twins(net, 64, seed)))
+        lambda seed: jax.lax.map(of_network, jax.tree.map(lambda leaf: leaf[: 1 + twin], twins(net, 64, seed)))
     )
-    errors, squares, aligned = jax.lax.map(of_seed, jnp.arange(SEEDS))
-    print(f"digits, depth {depth}, width {width}", flush=True)
+    errors, squares, aligned = jax.lax.map(of_seed, jnp.arange(seeds))
+    print(f"digits, width {width}", flush=True)
     return {
         "errors": errors[:, 0],  # (seeds, limit and levels 2 to 4, times)
         "squares": squares[..., 2:],  # (seeds, twins, exact and levels 2 to 4, the last two times)

@@ -29,7 +29,7 @@ LEVELS = (2, 3, 4, 5)
 WIDTHS = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096]
 FAR = [8192, 16384, 32768, 65536]
 DEEP = [32, 64, 128, 256, 512]
-DIGITS = [1024, 2048, 4096, 8192, 16384]
+DIGITS, DIGITS_WIDER = [1024, 2048, 4096, 8192, 16384], [32768, 65536]
 WINDOW = [8, 16, 32, 64, 128, 256, 512, 1024]
 POINTS = [2, 4, 8, 16]
 SHOWN = [16, 32, 64, 128, 256, 512, 1024]
@@ -58,7 +58,8 @@ def main() -> None:
     done("kernels along training")
     result["deep"] = {"widths": DEEP, "errors": deep(x)}
     done("two hidden layers")
-    result["digits"] = {"widths": DIGITS, "points": 12} | digits()
+    result["digits"] = digits(DIGITS, LEVELS)
+    result["digits wider"] = digits(DIGITS_WIDER, LEVELS[:-1])
     done("digits")
     result["window"] = {"widths": WINDOW, "times": rounded(LONG)} | window(x)
     done("window")
@@ -145,17 +146,18 @@ def deep(x: Array) -> dict[str, Any]:
     return dict(zip(map(str, LEVELS), rounded(largest), strict=True))
 
 
-def digits() -> dict[str, Any]:
+def digits(widths: Sequence[int], levels: Sequence[int]) -> dict[str, Any]:
     """Twelve digits with labels f_0 + 1, f_0 - 1: the largest error of the outputs at each of nine times up to 16."""
     x, y = ntkbook.data.digits(12, key=jax.random.key(0))
     times = np.linspace(0.0, 16.0, 9)
-    errors = np.zeros((len(LEVELS), FEW, len(DIGITS), len(times)))
-    for w, width in enumerate(DIGITS):
+    errors = np.zeros((len(levels), FEW, len(widths), len(times)))
+    for w, width in enumerate(widths):
         net = ntkbook.mlp(width=width)
         for seed in range(FEW):
-            f, _, _, _ = compare(net, seed, x, y, times, LEVELS)
+            f, _, _, _ = compare(net, seed, x, y, times, levels)
             errors[:, seed, w] = np.abs(f).max(axis=2)
-    return {"times": times.tolist(), "errors": dict(zip(map(str, LEVELS), rounded(errors), strict=True))}
+    named = dict(zip(map(str, levels), rounded(errors), strict=True))
+    return {"widths": list(widths), "times": times.tolist(), "errors": named}
 
 
 def window(x: Array) -> dict[str, Any]:

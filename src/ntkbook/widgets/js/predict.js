@@ -2,9 +2,8 @@
 //
 // What is shown is g = f_t - f_0; the labels are f_0 + z with the targets z. One hidden layer of tanh.
 
-const PREDICT_WIDTHS = [32, 64, 128, 256, 512];
-const PREDICT_STEP = 0.2; // of time, for the Runge-Kutta method; five steps lie between two records
-const STEPS_A_RECORD = 5;
+const PREDICT_WIDTHS = [32, 64, 128, 256];
+const stepsBefore = (record) => (record <= 6 ? 4 : 2); // of the Runge-Kutta method, from one unit of time to the next
 const NUDGE = 0.01; // how far the parameters are moved along grad f_d to difference K^(3)
 const BLOWN_UP = 1e4;
 const LARGEST_TARGET = 8;
@@ -15,7 +14,7 @@ const PREDICTORS = [
   { key: "4", name: "level 4", colour: COLOURS[4], dash: "none" },
 ];
 
-const circle = (angles) => angles.flatMap((angle) => [Math.cos(angle), Math.sin(angle)]);
+const circle = (angles) => Float64Array.from(angles.flatMap((angle) => [Math.cos(angle), Math.sin(angle)]));
 
 /** The network of a seed; the first layer has entries of standard deviation `wStd`. */
 function drawPredictor({ width, seed, wStd }) {
@@ -78,21 +77,21 @@ function thirdKernel(net, left, right) {
   const [X, B] = [slopesAt(net, left), slopesAt(net, right)];
   const n = B.count;
   const K = new Float64Array(X.count * n * n);
+  const [byX, byB, byReadout] = [new Float64Array(m), new Float64Array(m), new Float64Array(m)];
   for (let x = 0; x < X.count; x++) {
     for (let b = 0; b < n; b++) {
       const xb = dot(left, x * d, right, b * d, d);
+      for (let i = 0; i < m; i++) {
+        const [p, q, A] = [x * m + i, b * m + i, a[i]];
+        const A3 = xb * A * A * A;
+        byX[i] = A * X.first[p] * B.value[q] + A3 * X.second[p] * B.first[q];
+        byB[i] = A * X.value[p] * B.first[q] + A3 * X.first[p] * B.second[q];
+        byReadout[i] = 2 * xb * A * X.first[p] * B.first[q];
+      }
       for (let c = 0; c < n; c++) {
-        const xc = dot(left, x * d, right, c * d, d);
-        const bc = dot(right, b * d, right, c * d, d);
-        let sum = 0;
-        for (let i = 0; i < m; i++) {
-          const [p, q, r] = [x * m + i, b * m + i, c * m + i];
-          const A = a[i];
-          const readout = X.first[p] * B.value[q] * xc + X.value[p] * B.first[q] * bc;
-          const inner = A * A * xb * (X.second[p] * B.first[q] * xc + X.first[p] * B.second[q] * bc);
-          sum += A * ((readout + inner) * B.first[r] + 2 * xb * X.first[p] * B.first[q] * B.value[r]);
-        }
-        K[(x * n + b) * n + c] = sum / m ** 1.5;
+        const [xc, bc] = [dot(left, x * d, right, c * d, d), dot(right, b * d, right, c * d, d)];
+        const moved = xc * dot(byX, 0, B.first, c * m, m) + bc * dot(byB, 0, B.first, c * m, m);
+        K[(x * n + b) * n + c] = (moved + dot(byReadout, 0, B.value, c * m, m)) / m ** 1.5;
       }
     }
   }
@@ -113,48 +112,45 @@ function kernelTable(net, grid, train) {
 }
 
 /**
- * (2.7) and (2.11) at a level, in the form of iterated integrals: what is learned at every point of the grid, at times 0, 1, ...
+ * (2.7) and (2.11) at a level: what is learned at every point of the grid, at times 0, 1, ...
+ * With r the residual over n, R_b, S_bc, T_bce the integrals of r_b, R_c dR_b, S_ce dR_b, it is -K^(2) R + K^(3) S - K^(4) T.
  * `rows` are the places of the training points in the grid.
  */
 function hierarchyFlow(table, rows, targets, level, horizon) {
   const n = targets.length;
-  const k = table[2].length / n;
-  const size = k + n + n * n; // g, R and S of the text
+  const size = n + n * n + n ** 3;
+  const learned = (state, x) => {
+    let g = -dot(table[2], x * n, state, 0, n);
+    if (level > 2) g += dot(table[3], x * n * n, state, n, n * n);
+    if (level > 3) g -= dot(table[4], x * n ** 3, state, n + n * n, n ** 3);
+    return g;
+  };
   const field = (state, out) => {
-    out.fill(0);
-    const dR = rows.map((row, b) => (state[row] - targets[b]) / n);
-    for (let x = 0; x < k; x++) {
-      let slope = 0;
-      for (let b = 0; b < n; b++) {
-        const xb = x * n + b;
-        let K = table[2][xb];
-        if (level > 2) K -= dot(table[3], xb * n, state, k, n);
-        if (level > 3) K += dot(table[4], xb * n * n, state, k + n, n * n);
-        slope -= K * dR[b];
-      }
-      out[x] = slope;
-    }
-    for (let c = 0; c < n; c++) {
-      out[k + c] = dR[c];
-      for (let e = 0; e < n; e++) out[k + n + c * n + e] = state[k + e] * dR[c];
+    for (let b = 0; b < n; b++) {
+      const slope = (learned(state, rows[b]) - targets[b]) / n;
+      out[b] = slope;
+      for (let c = 0; c < n; c++) out[n + b * n + c] = slope * state[c];
+      for (let ce = 0; ce < n * n; ce++) out[n + n * n + b * n * n + ce] = slope * state[n + ce];
     }
   };
   const state = new Float64Array(size);
   const slopes = Array.from({ length: 4 }, () => new Float64Array(size));
   const moved = new Float64Array(size);
-  const records = [state.slice(0, k)];
+  const k = table[2].length / n;
+  const records = [new Float64Array(k)];
   for (let record = 1; record <= horizon; record++) {
-    for (let step = 0; step < STEPS_A_RECORD; step++) {
+    const step = 1 / stepsBefore(record);
+    for (let done = 0; done < stepsBefore(record); done++) {
       field(state, slopes[0]);
       [0.5, 0.5, 1].forEach((part, j) => {
-        for (let i = 0; i < size; i++) moved[i] = state[i] + part * PREDICT_STEP * slopes[j][i];
+        for (let i = 0; i < size; i++) moved[i] = state[i] + part * step * slopes[j][i];
         field(moved, slopes[j + 1]);
       });
       for (let i = 0; i < size; i++) {
-        state[i] += (PREDICT_STEP / 6) * (slopes[0][i] + 2 * slopes[1][i] + 2 * slopes[2][i] + slopes[3][i]);
+        state[i] += (step / 6) * (slopes[0][i] + 2 * slopes[1][i] + 2 * slopes[2][i] + slopes[3][i]);
       }
     }
-    const now = state.slice(0, k);
+    const now = Float64Array.from({ length: k }, (_, x) => learned(state, x));
     if (now.some((g) => !(Math.abs(g) < BLOWN_UP))) break;
     records.push(now);
   }
@@ -171,7 +167,7 @@ function exactFlow(start, grid, train, targets, horizon) {
   const flow = new GradientFlow(net, train, y);
   const records = [new Float64Array(outputs.length)];
   for (let record = 1; record <= horizon; record++) {
-    for (let step = 0; step < STEPS_A_RECORD; step++) flow.step(PREDICT_STEP);
+    for (let done = 0; done < stepsBefore(record); done++) flow.step(1 / stepsBefore(record));
     records.push(predict(net, points).map((f, k) => f - outputs[k]));
   }
   return records;
