@@ -203,7 +203,7 @@ def test_the_picture_is_told_in_words_that_follow_the_state(chromium: Browser, t
         ("train-live", "#train-live?depth=2&width=64&activation=erf&seed=5", "width", "64"),
         ("orders-of-magnitude", "#orders-of-magnitude?orders=2,5&depth=1&activation=erf", "activation", "erf"),
         ("hierarchy-at-work", "#hierarchy-at-work?order=3&entry=1,2,3&width=64&time=3", "width", "64"),
-        ("kernel-in-motion", "#kernel-in-motion?seed=4&count=2&twins=yes&entry=1,3&time=2.5", "count", "2 networks"),
+        ("kernel-in-motion", "#kernel-in-motion?seed=4&count=2&twins=yes&entry=1,3&time=2.5", "count", "2"),
         (
             "linear-convergence",
             "#linear-convergence?points=16&width=32&depth=2&activation=erf&labels=signs",
