@@ -199,34 +199,26 @@ def _forward(x: Array, W: Array) -> Array:
     return jnp.concatenate([halves[0], halves[1]], axis=1)
 
 
-@partial(_forward.defjvp, symbolic_zeros=True)
-def _forward_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    (x, W), (dx, dW) = primals, tangents
-    value = _forward(x, W)
-    slope = jnp.zeros_like(value)
-    if not isinstance(dx, SymbolicZero):
-        slope = slope + dx @ W.T
-    if not isinstance(dW, SymbolicZero):
-        slope = slope + x @ dW.T
-    return value, slope
-
-
 @jax.custom_jvp
 def _inner(u: Array, v: Array) -> Array:
     """u v^T. Its derivative keeps the perturbed factor, the big one under vmap, on the left."""
     return u @ v.T
 
 
-@partial(_inner.defjvp, symbolic_zeros=True)
-def _inner_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+def _product_rule(product: Callable[[Array, Array], Array], primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    """u v^T by `product`, and its derivative."""
     (u, v), (du, dv) = primals, tangents
-    value = _inner(u, v)
+    value = product(u, v)
     slope = jnp.zeros_like(value)
     if not isinstance(du, SymbolicZero):
         slope = slope + _inner(du, v)
     if not isinstance(dv, SymbolicZero):
         slope = slope + _inner(dv, u).T
     return value, slope
+
+
+_forward.defjvp(partial(_product_rule, _forward), symbolic_zeros=True)
+_inner.defjvp(partial(_product_rule, _inner), symbolic_zeros=True)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
