@@ -8,8 +8,8 @@ from closeness import assert_close
 from scipy.integrate import dblquad
 
 import ntkbook
-from ntkbook import _calculus
-from ntkbook.limits import _CLOSED_FORMS, _quadrature_moments
+from ntkbook.limits import calculus
+from ntkbook.limits.ntk import _CLOSED_FORMS, _quadrature_moments
 
 double = pytest.mark.skipif("jnp.result_type(float) != jnp.float64", reason="accuracy of float64")
 
@@ -151,9 +151,9 @@ def test_linear_networks_of_one_layer_by_hand(x):
 @double
 @pytest.mark.parametrize("depth", [2, 3])
 def test_the_calculus_gives_the_limiting_ntk_too(depth, x, monkeypatch):
-    monkeypatch.setitem(_calculus._ACCURACY, 2, 1e-11)
+    monkeypatch.setitem(calculus._ACCURACY, 2, 1e-11)
     net = ntkbook.mlp(width=1, depth=depth, activation="softplus", w_std=1.3, a_std=0.7)
-    K = _calculus.limiting_kernel(net, np.asarray(x), np.asarray(x), 2, same=True)
+    K = calculus.limiting_kernel(net, np.asarray(x), np.asarray(x), 2, same=True)
     np.testing.assert_allclose(K, ntkbook.limit_kernel(net, x), rtol=1e-9)
 
 
@@ -164,8 +164,8 @@ def test_refinement_changes_nothing(depth, order, accuracy, x, monkeypatch):
     net = ntkbook.mlp(width=1, depth=depth, activation="tanh", w_std=1.2)
     points = jnp.concatenate([x, x[:1] - x[1:2]])
     K = ntkbook.limit_kernel(net, points, order=order)
-    monkeypatch.setattr(_calculus, "_BEST", 1e-13)
-    monkeypatch.setitem(_calculus._ACCURACY, order, 1e-13)
+    monkeypatch.setattr(calculus, "_BEST", 1e-13)
+    monkeypatch.setitem(calculus._ACCURACY, order, 1e-13)
     np.testing.assert_allclose(K, ntkbook.limit_kernel(net, points, order=order), atol=accuracy)
 
 

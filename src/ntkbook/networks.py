@@ -58,6 +58,7 @@ class MLP:
     activation: Activation
     w_std: float
     a_std: float
+    b_std: float = 0.0
 
     def init(self, key: Array, input_dim: int) -> MLPParams:
         r"""Draw :math:`W^{(\ell)}_{ij} \sim N(0, \sigma_w^2)` and :math:`a_i \sim N(0, \sigma_a^2)`, all independent.
@@ -121,6 +122,7 @@ def mlp(
     activation: str | Activation = "tanh",
     w_std: float = 1.0,
     a_std: float = 1.0,
+    b_std: float = 0.0,
 ) -> MLP:
     """A fully connected network in the paper's parametrisation, (1.1)-(1.2); chapter "Networks".
 
@@ -134,6 +136,8 @@ def mlp(
         "tanh", "erf", "sigmoid", "softplus", "relu", "identity", or an `Activation` of your own.
     w_std, a_std
         Standard deviations sigma_w of every weight and sigma_a of every readout entry at the start.
+    b_std
+        That of the biases of every hidden layer; 0: there are none.
 
     Raises
     ------
@@ -153,6 +157,7 @@ def mlp(
         activation=get_activation(activation),
         w_std=_checks.positive(w_std, "w_std"),
         a_std=_checks.positive(a_std, "a_std"),
+        b_std=_checks.not_negative(b_std, "b_std"),
     )
 
 

@@ -24,8 +24,8 @@ from itertools import combinations, product
 import numpy as np
 
 from ntkbook import _progress
-from ntkbook._quadrature import Powers, means, settled_rule
 from ntkbook.activations import Activation, identity
+from ntkbook.limits.quadrature import Powers, means, settled_rule
 from ntkbook.networks import MLP
 from ntkbook.terms import Factor, Vector, kernel_terms
 
