@@ -67,7 +67,7 @@ test: browser check book ## every check
 	JAX_ENABLE_X64=1 $(BIN)/pytest -v -m "not ($(FAST))"
 
 bench: setup ## the benchmarks, as ratios measured in one run
-	$(PYTHON) tools/bench.py
+	PYTHONPATH=tools $(PYTHON) -m benchmarks
 
 clean: ## remove what was built (not .venv)
 	rm -rf _build dist .pytest_cache .mypy_cache .ruff_cache

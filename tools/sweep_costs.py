@@ -1,6 +1,6 @@
 """How long the kernels take, against n, m, H and r, in both precisions, and the truncated hierarchy against n.
 
-    python tools/sweep_costs.py
+    PYTHONPATH=. python tools/sweep_costs.py
 
 writes book/results/costs.json, which the page "Costs and accuracy" draws. Times are medians of several calls after one
 that compiles; beside each stands the time of its flops at the rate of a 1024 x 1024 matrix product just measured.
@@ -16,9 +16,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from bench import flops, product_rate, seconds, setting
 
 import ntkbook
+from benchmarks.measure import flops, product_rate, seconds, setting
 
 OUT = Path(__file__).parents[1] / "book" / "results" / "costs.json"
 MOST = 6e10  # flops of one kernel

@@ -3,7 +3,7 @@
 In an environment of its own, since neural-tangents asks for names that JAX has moved:
 
     python -m venv _build/nt && _build/nt/bin/pip install . neural-tangents
-    _build/nt/bin/python tools/bench_neural_tangents.py
+    _build/nt/bin/python -m benchmarks.against_neural_tangents
 """
 
 from __future__ import annotations
@@ -40,9 +40,8 @@ def alias_moved_names() -> None:
 
 
 def main() -> None:
-    from bench import seconds, setting
-
     import ntkbook
+    from benchmarks.measure import seconds, setting
 
     ntkbook.enable_float64()
     warnings.simplefilter("ignore", DeprecationWarning)
