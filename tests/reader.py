@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from check_outputs import problems
-from notebooks import Book
-from records import ROOT, expected, notebook_records
+from ntksite.notebooks import Book
+from ntksite.records import ROOT, expected, notebook_records
+from release.outputs import problems
 from repo2docker.app import Repo2Docker
 from repo2docker.buildpacks import BuildPack
 

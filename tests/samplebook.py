@@ -6,14 +6,46 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def make(folder: Path, **chapters: str) -> Path:
+HEADER = """---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+"""
+
+REPOSITORY = "https://github.com/ada/ntkbook"
+SITE = "https://ada.github.io/ntkbook"
+PLACEHOLDERS = {"repository": "https://github.com/OWNER/ntkbook", "site": "https://OWNER.github.io/ntkbook"}
+
+
+def chapter(text: str) -> str:
+    """A chapter's source, with its header and title."""
+    return f"{HEADER}# First\n\n{text}\n"
+
+
+def cell(code: str) -> str:
+    return f"```{{code-cell}} python\n{code}\n```\n"
+
+
+def make(folder: Path, *, repository: str = REPOSITORY, site: str = SITE, **chapters: str) -> Path:
     """Lay out the sample book in `folder`; `chapters` replaces the sources of the named documents."""
     (folder / "book").mkdir(parents=True)
-    for name in ("_config.yml", "CITATION.cff", "requirements.lock"):
+    for name in ("_config.yml", "requirements.lock"):
         shutil.copy(ROOT / name, folder)
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    citation |= {"repository-code": repository, "url": site}
+    (folder / "CITATION.cff").write_text(yaml.safe_dump(citation))
     for name in ("_vendor", "tools", "src", "book/_site", "book/favicon.svg", "book/references.bib"):
         (folder / name).symlink_to(ROOT / name)
     sample = ROOT / "tests" / "sample"

@@ -1,4 +1,4 @@
-"""What is broken on purpose makes the build, or the browser checks, fail."""
+"""What is broken on purpose makes the browser checks fail."""
 
 from __future__ import annotations
 
@@ -8,79 +8,9 @@ import pagecheck
 import pytest
 import samplebook
 from playwright.sync_api import Browser
+from samplebook import cell, chapter
 
-pytestmark = pytest.mark.slow
-
-HEADER = """---
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
-"""
-SECOND = "(sec-second)=\n# Second\n\n(sec-limits)=\n## Limits\n"
-
-
-def chapter(text: str) -> str:
-    return f"{HEADER}# First\n\n{text}\n"
-
-
-def cell(code: str) -> str:
-    return f"```{{code-cell}} python\n{code}\n```\n"
-
-
-def test_sample_book_builds(tmp_path: Path) -> None:
-    folder = samplebook.make(tmp_path / "book")
-    run = samplebook.build(folder)
-    assert run.returncode == 0, run.stderr
-    assert "[2/5] book/first ..." in run.stdout
-    html = folder / "_build" / "html"
-    assert (html / "notebooks" / "first.ipynb").exists() and (html / "claims.json").exists()
-
-
-def test_outputs_from_the_cache_are_those_of_the_execution(tmp_path: Path) -> None:
-    folder = samplebook.make(tmp_path / "book")
-    claims = folder / "_build" / "html" / "claims.json"
-    assert samplebook.build(folder, ci=False).returncode == 0
-    executed = claims.read_text()
-    assert "measured" in executed
-    source = folder / "book" / "first.md"
-    source.write_text(source.read_text() + "\nOne more word.\n")
-    run = samplebook.build(folder, ci=False)
-    assert run.returncode == 0, run.stderr
-    assert "book/first ..." in run.stdout and claims.read_text() == executed
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (cell("1 / 0"), "ZeroDivisionError"),
-        (
-            cell(
-                "from ntkbook.claims import claim\n"
-                'claim("one", "(1.1)", "one is two", kind="value", measured=1, predicted=2, tolerance=0.1)'
-            ),
-            "does not hold",
-        ),
-        (cell("import sys\nprint('careful', file=sys.stderr)"), "stderr"),
-        (cell("1") + "\n{glue:text}`absent:.2f`", "absent"),
-        (cell("1") + "\n{ref}`absent`", "undefined label"),
-        (cell("1") + "\n{sub}`x`{kbd}`y` {abbr}`z (w)`", "no plain form is known for the role"),
-        (cell("from ntkbook.claims import quote\nquote('a', 1)\nquote('a', 2)"), "'a'"),
-    ],
-    ids=["raising cell", "failing claim", "stderr", "missing value", "missing label", "unknown role", "same id"],
-)
-def test_broken_chapter_fails_the_build(tmp_path: Path, text: str, message: str) -> None:
-    folder = samplebook.make(tmp_path / "book", first=chapter(text), second=SECOND)
-    run = samplebook.build(folder)
-    assert run.returncode != 0
-    assert message in run.stdout + run.stderr
-
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 WIDGETS = """
 import anywidget
@@ -106,11 +36,10 @@ DRAW = 'el.querySelector("rect").setAttribute("height", el.querySelector("input"
 """
 
 
-@pytest.mark.browser
 def test_broken_widget_fails_the_browser_checks(tmp_path: Path, chromium: Browser) -> None:
     good = cell(WIDGETS) + cell("widget('good', DRAW)")
     bad = cell(WIDGETS) + cell("widget('dead', '')") + cell("widget('broken', DRAW, 'absent.draw()')")
-    folder = samplebook.make(tmp_path / "book", first=chapter(good), second=f"{HEADER}{SECOND}\n{bad}")
+    folder = samplebook.make(tmp_path / "book", first=chapter(good), second=chapter(bad))
     run = samplebook.build(folder)
     assert run.returncode == 0, run.stderr
 
@@ -126,7 +55,6 @@ def test_broken_widget_fails_the_browser_checks(tmp_path: Path, chromium: Browse
         assert "could not be shown" in visit.page.locator("[role=alert]").text_content()
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
@@ -144,7 +72,6 @@ def test_browser_checks_see(tmp_path: Path, chromium: Browser, body: str, proble
         assert any(problem in found for found in visit.problems), visit.problems
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize(
     ("body", "problem"),
     [

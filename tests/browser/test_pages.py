@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pagecheck
 import pytest
+from ntksite.records import documents
 from playwright.sync_api import Browser
-from records import documents
 
 pytestmark = [pytest.mark.site, pytest.mark.browser]
 

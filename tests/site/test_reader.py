@@ -8,9 +8,9 @@ from pathlib import Path
 
 import jupytext
 import pytest
-from notebooks import Book
+from ntksite.notebooks import Book, plain_notebook
+from ntksite.records import ROOT, documents, expected_values
 from reader import CHAPTERS, WITH_WIDGETS, Reader, build_pack, wrong_claims
-from records import ROOT, documents, expected_values
 from repo2docker.buildpacks import PythonBuildPack
 
 RAW = re.compile(r"\{[\w:-]+\}`|^[ >]*(`{3,}|:{3,})\{|^\([\w:.-]+\)=|^:::", re.M)
@@ -50,7 +50,7 @@ def test_post_build_leaves_plain_notebooks(reader: Reader) -> None:
         opened = jupytext.reads(text, fmt="md")
         codes = [
             [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-            for notebook in (opened, book.notebook(document))
+            for notebook in (opened, plain_notebook(book, document))
         ]
         assert codes[0] == codes[1], document
     settings = next(reader.home.rglob("default_setting_overrides.json")).read_text()

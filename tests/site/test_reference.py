@@ -1,49 +1,41 @@
 """The reference has every public name, and every public name has an example."""
 
 import inspect
-import pkgutil
 from importlib import import_module
 from pathlib import Path
 
-import ntk_api
 import pytest
 from docutils import nodes
-
-import ntkbook
+from ntksite import reference
 
 pytest.importorskip("anywidget")
 
-PAGE = Path(__file__).resolve().parent.parent / "book" / "api.md"
-ENTRIES = {name: module for module in ntk_api.public_modules() for name in ntk_api.entries(module)}
-
-
-def all_modules():
-    names = (module.name for module in pkgutil.walk_packages(ntkbook.__path__, "ntkbook."))
-    return ["ntkbook", *(name for name in names if "._" not in name)]
+PAGE = Path(__file__).resolve().parents[2] / "book" / "api.md"
+ENTRIES = {name: module for module in reference.public_modules() for name in reference.entries(module)}
 
 
 def test_every_public_module_stands_on_the_page_once():
     # A new module: add an {api} directive to book/api.md.
-    assert sorted(ntk_api.modules_on(PAGE)) == sorted(ntk_api.public_modules())
+    assert sorted(reference.modules_on(PAGE)) == sorted(reference.public_modules())
 
 
-@pytest.mark.parametrize("module", all_modules())
+@pytest.mark.parametrize("module", reference.public_modules())
 def test_every_public_name_has_one_entry(module):
     shown = {name.rpartition(".")[2]: name for name in ENTRIES}
     assert len(shown) == len(ENTRIES)
     for name in import_module(module).__all__:
         value = getattr(import_module(module), name)
         if inspect.ismodule(value):
-            assert value.__name__ in ntk_api.modules_on(PAGE), name
+            assert value.__name__ in reference.modules_on(PAGE), name
         else:
-            assert ntk_api.look_up(shown[name]) is value, name
+            assert reference.look_up(shown[name]) is value, name
 
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_every_entry_has_an_example_or_is_a_constant_with_a_comment(name):
-    value = ntk_api.look_up(name)
-    if ntk_api.is_constant(value):
-        assert ntk_api.comment(ENTRIES[name], name)
+    value = reference.look_up(name)
+    if reference.is_constant(value):
+        assert reference.comment(ENTRIES[name], name)
     else:
         assert "Examples\n--------\n>>> " in inspect.cleandoc(value.__doc__ or "")
 
@@ -56,7 +48,7 @@ def test_entries_stand_under_the_path_they_are_imported_by():
 
 
 def test_functions_come_first_and_in_the_order_of_the_source():
-    names = [name.rpartition(".")[2] for name in ntk_api.entries("ntkbook.dynamics")]
+    names = [name.rpartition(".")[2] for name in reference.entries("ntkbook.dynamics")]
     assert names[:2] == ["gradient_flow", "truncated_flow"] and names[-3:] == ["Result", "Trajectory", "FlowError"]
 
 
@@ -71,5 +63,5 @@ def test_functions_come_first_and_in_the_order_of_the_source():
 )
 def test_formulas_are_broken_for_phones(tex, expected):
     formula = nodes.math_block("", tex)
-    ntk_api.break_lines(formula)
+    reference.break_lines(formula)
     assert formula.astext() == (expected or tex)

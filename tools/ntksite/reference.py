@@ -1,4 +1,4 @@
-"""The reference of the package: a Sphinx extension that makes its entries from `__all__` and the docstrings.
+"""The reference of the package: makes its entries from `__all__` and the docstrings.
 
 `{api} ntkbook.data ntkbook.results` has an entry for every public name of these modules; `{api-contents}` lists the
 entries of its page by section. A name's entry stands under the shortest path it is imported by: `ntkbook.mlp`, not

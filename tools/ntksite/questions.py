@@ -17,9 +17,10 @@ import re
 from typing import Any, cast
 
 from docutils import nodes
-from notebooks import VERDICT
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+from ntksite.notebooks.markdown import VERDICT
 
 MARK = re.compile(r"^\[(?P<mark>[ x])\]\s+")
 

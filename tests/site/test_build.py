@@ -1,0 +1,164 @@
+"""The sample book, built: the site of a small book, without an address too, and what makes a build fail."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import samplebook
+import yaml
+from bs4 import BeautifulSoup
+from ntksite.patches import PATCHES
+from samplebook import cell, chapter
+
+# Builds are dear: each serves several tests, which stay together.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sample book")]
+
+SECOND = "# Second\n"
+
+
+def pages(folder: Path) -> dict[str, str]:
+    html = folder / "_build" / "html"
+    return {path.relative_to(html).as_posix(): path.read_text() for path in html.rglob("*.html")}
+
+
+def claims(folder: Path) -> str:
+    return (folder / "_build" / "html" / "claims.json").read_text()
+
+
+def build(folder: Path) -> str:
+    run = samplebook.build(folder, ci=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def add_a_word(folder: Path) -> None:
+    """A change of the prose alone, after which all outputs come from the cache."""
+    source = folder / "book" / "first.md"
+    source.write_text(source.read_text() + "\nOne more word.\n")
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A book with the addresses of its repository and its site, and what the build printed."""
+    folder = samplebook.make(tmp_path_factory.mktemp("published") / "book")
+    return folder, build(folder)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One with placeholders for them, and without the mends of other packages."""
+    folder = samplebook.make(tmp_path_factory.mktemp("bare") / "book", **samplebook.PLACEHOLDERS)
+    settings = yaml.safe_load((folder / "_config.yml").read_text())
+    settings["sphinx"]["config"]["ntk_unpatched"] = [patch.package for patch in PATCHES]
+    (folder / "_config.yml").write_text(yaml.safe_dump(settings))
+    build(folder)
+    return folder
+
+
+def test_sample_book_builds(published: tuple[Path, str]) -> None:
+    folder, printed = published
+    assert "[2/5] book/first ..." in printed
+    notebooks = folder / "_build" / "html" / "notebooks"
+    assert sorted(path.name for path in notebooks.iterdir()) == ["first.ipynb", "second.ipynb"]
+
+
+def links(page: str) -> list[str]:
+    """The addresses of the page's buttons, its canonical link among them."""
+    soup = BeautifulSoup(page, "html.parser")
+    return [node["href"] for node in soup.select(".article-header-buttons a[href], link[rel=canonical]")]
+
+
+def test_buttons_lead_to_the_repository_and_the_site(published: tuple[Path, str]) -> None:
+    canonical, binder, repository, issues, notebook = links(pages(published[0])["book/first.html"])
+    assert canonical == f"{samplebook.SITE}/book/first.html"
+    assert binder == "https://mybinder.org/v2/gh/ada/ntkbook/main?urlpath=lab/tree/book/first.md"
+    assert repository == samplebook.REPOSITORY and issues.startswith(f"{repository}/issues/new?")
+    assert notebook == "../notebooks/first.ipynb"
+
+
+def test_nothing_leads_to_a_placeholder(bare: Path) -> None:
+    shown = pages(bare)
+    assert links(shown["book/first.html"]) == ["../notebooks/first.ipynb"] and links(shown["book/index.html"]) == []
+    notebooks = (bare / "_build" / "html" / "notebooks").iterdir()
+    for text in [*shown.values(), *(path.read_text() for path in notebooks)]:
+        assert "OWNER" not in text and "mybinder" not in text
+
+
+# -- the mends of other packages -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.package)
+def test_patch_is_for_the_installed_version(patch) -> None:
+    assert metadata.version(patch.package) == patch.version, f"is it still true that {patch.package} {patch.fault}?"
+
+
+def drop_the_patch(package: str) -> str:
+    (patch,) = (patch for patch in PATCHES if patch.package == package)
+    return f"drop the patch: it is no longer true that {package} {patch.fault}"
+
+
+@pytest.mark.parametrize(
+    ("package", "fault"), [("sphinx-thebe", r"sphinx-thebe\.js"), ("pydata-sphinx-theme", r"/fontawesome\.js")]
+)
+def test_pages_have_the_fault_without_the_patch_alone(
+    published: tuple[Path, str], bare: Path, package: str, fault: str
+) -> None:
+    assert re.search(fault, pages(bare)["book/first.html"]), drop_the_patch(package)
+    assert not [name for name, page in pages(published[0]).items() if re.search(fault, page)]
+
+
+def test_outputs_from_the_cache_are_those_of_the_execution(published: tuple[Path, str]) -> None:
+    folder, _ = published
+    executed = claims(folder)
+    assert "measured" in executed
+    add_a_word(folder)
+    assert "book/first ..." in build(folder) and claims(folder) == executed
+
+
+def test_outputs_from_the_cache_are_lost_without_the_patch(bare: Path) -> None:
+    assert "measured" in claims(bare)
+    add_a_word(bare)
+    run = samplebook.build(bare, ci=False)
+    assert run.returncode != 0 and "no value is known" in run.stderr, drop_the_patch("myst-nb")
+
+
+# -- what makes a build fail -----------------------------------------------------------------------------------
+
+FAULTS = {
+    "raising cell": (cell("1 / 0"), "ZeroDivisionError"),
+    "failing claim": (
+        cell(
+            "from ntkbook.claims import claim\n"
+            'claim("one", "(1.1)", "one is two", kind="value", measured=1, predicted=2, tolerance=0.1)'
+        ),
+        "does not hold",
+    ),
+    "stderr": (cell("import sys\nprint('careful', file=sys.stderr)"), "stderr"),
+    "missing value": (cell("1") + "\n{glue:text}`absent:.2f`", "absent"),
+    "missing label": (cell("1") + "\n{ref}`missing`", "undefined label: 'missing'"),
+    "same id": (cell("from ntkbook.claims import quote\nquote('a', 1)\nquote('a', 2)"), "'a'"),
+}
+
+
+def test_each_fault_is_a_warning_and_a_warning_fails_the_build(tmp_path: Path) -> None:
+    folder = samplebook.make(tmp_path / "book", first=chapter("First."), second=SECOND)
+    names = [name.replace(" ", "-") for name in FAULTS]
+    for name, (text, _) in zip(names, FAULTS.values(), strict=True):
+        (folder / "book" / f"{name}.md").write_text(chapter(text))
+    toc = yaml.safe_load((folder / "_toc.yml").read_text())
+    toc["parts"][0]["chapters"] += [{"file": f"book/{name}"} for name in names]
+    (folder / "_toc.yml").write_text(yaml.safe_dump(toc))
+    run = samplebook.build(folder)
+    assert run.returncode != 0
+    warnings = re.split(r"^(?=.*(?:WARNING|ERROR): )", run.stderr, flags=re.M)[1:]
+    for _, message in FAULTS.values():
+        assert any(message in warning for warning in warnings), (message, run.stderr)
+
+
+def test_what_has_no_plain_form_fails_the_build(tmp_path: Path) -> None:
+    text = chapter(cell("1") + "\n{sub}`x`{kbd}`y` {abbr}`z (w)`")
+    run = samplebook.build(samplebook.make(tmp_path / "book", first=text, second=SECOND))
+    assert run.returncode != 0 and "no plain form is known for the role" in run.stdout + run.stderr

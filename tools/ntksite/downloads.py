@@ -1,0 +1,48 @@
+"""The download button: the plain notebook of a chapter, with this build's numbers in its prose."""
+
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from ntksite.notebooks import Book, write_notebooks
+from ntksite.records import executed_records
+
+FOLDER = "notebooks"
+
+
+def write(app: Sphinx, exception: Exception | None) -> None:
+    """Write the plain notebook of every chapter that has code."""
+    if exception is not None:
+        return
+    root = Path(app.srcdir)
+    values = {record.id: record.value for record in executed_records(root)}
+    write_notebooks(Book(root, values), Path(app.outdir) / FOLDER)
+
+
+def offer_notebook(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Let the download button give the plain notebook; the raw source is no use to a reader."""
+    name = f"{pagename.rsplit('/', 1)[-1]}.ipynb"
+    notebook = {
+        "type": "link",
+        "url": context["pathto"](f"{FOLDER}/{name}", 1),
+        "text": ".ipynb",
+        "icon": "fas fa-code",
+        "tooltip": "Download notebook file",
+        "label": "download-notebook-button",
+    }
+    cells = doctree.findall(nodes.container) if doctree else ()
+    executed = any(node.get("nb_element") == "cell_code" for node in cells)
+    for group in context.get("header_buttons", []):
+        if group.get("label") == "download-buttons":
+            others = [button for button in group["buttons"] if button["label"] == "download-pdf-button"]
+            group["buttons"] = [notebook, *others] if executed else others
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("html-page-context", offer_notebook, priority=600)  # after the theme's, which makes the buttons
+    app.connect("build-finished", write)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
