@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from ntksite.notebooks import Book
 from ntksite.records import ROOT, expected, notebook_records
 from release.outputs import problems
@@ -71,6 +74,60 @@ class Reader:
         """The chapter's plain notebook, by the script that a reader is told to run."""
         self.run("python", "tools/notebooks.py", f"{document}.md", "-o", folder)
         return folder / f"{Path(document).name}.ipynb"
+
+
+def names(code: str) -> tuple[set[str], set[str]]:
+    """The names that a piece of code gives a value, and those that it uses."""
+    given, used = set(), set()
+    for node in ast.walk(ast.parse(code)):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                given.add(name)
+            case ast.Name(id=name):
+                used.add(name)
+            case ast.alias():
+                given.add((node.asname or node.name).partition(".")[0])
+    return given, used
+
+
+def resting(codes: list[str], wanted: set[int]) -> list[int]:
+    """The wanted pieces of code, by their places, and those before them whose names they use."""
+    kept, needed = [], set()
+    for k in reversed(range(len(codes))):
+        given, used = names(codes[k])
+        if k in wanted or given & needed:
+            kept.append(k)
+            needed = needed - given | used
+    return kept[::-1]
+
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def keep_widgets(path: Path, document: str) -> None:
+    """Leave in a plain notebook the cells that showed a widget in the build, and what they rest on."""
+    built = json.loads((ROOT / "_build" / "jupyter_execute" / f"{document}.ipynb").read_text())
+    outputs = [cell["outputs"] for cell in built["cells"] if cell["cell_type"] == "code"]
+    wanted = {k for k, shown in enumerate(outputs) if any(WIDGET in output.get("data", {}) for output in shown)}
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    notebook.cells = [cells[k] for k in resting([cell.source for cell in cells], wanted)]
+    nbformat.write(notebook, path)
+
+
+def imported(folder: Path) -> set[str]:
+    """What the chapters and the package of a repository import, inside of functions too."""
+    book = Book(folder, {})
+    sources = [path.read_text() for path in (folder / "src" / "ntkbook").rglob("*.py")]
+    for document in book.executable():
+        sources += (cell.source for cell in book.chapters[document].notebook.cells if cell.cell_type == "code")
+    found = set()
+    for node in (node for source in sources for node in ast.walk(ast.parse(source))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+    return found
 
 
 def wrong_claims(notebook: dict[str, Any], document: str) -> list[str]:

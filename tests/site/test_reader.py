@@ -1,4 +1,8 @@
-"""The repository as Binder takes it, and the chapters' notebooks as a reader runs them, in a fresh environment."""
+"""The repository as Binder takes it, and a reader's environment: it holds what the chapters need, and one runs in it.
+
+That each chapter runs there follows: its plain notebook has the code of the page (test_notebooks), the environment the
+versions of the build (below).
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,15 @@ import jupytext
 import pytest
 from ntksite.notebooks import Book, plain_notebook
 from ntksite.records import ROOT, documents, expected_values
-from reader import CHAPTERS, WITH_WIDGETS, Reader, build_pack, wrong_claims
+from reader import Reader, build_pack, imported, resting, wrong_claims
+from release import versions
 from repo2docker.buildpacks import PythonBuildPack
 
+# Builds of the environment are dear: its tests stay together, with those of JupyterLab.
+pytestmark = pytest.mark.xdist_group("reader")
+
+PLAIN = "book/errata"  # has no widget and is quick
+OURS = {"ntkbook", *versions.TOOLS_OF_THE_ENVIRONMENT}
 RAW = re.compile(r"\{[\w:-]+\}`|^[ >]*(`{3,}|:{3,})\{|^\([\w:.-]+\)=|^:::", re.M)
 
 
@@ -26,17 +36,35 @@ def test_repo2docker_takes_it_for_a_python_repository() -> None:
 
 
 @pytest.mark.slow
-def test_requirements_fit_together(reader: Reader) -> None:
+def test_environment_is_the_locked_one(reader: Reader) -> None:
+    """The same code in the same versions gives what the build gave."""
     reader.run("pip", "check")
+    listed = json.loads(reader.run("pip", "list", "--format=json"))
+    installed = {versions.canonical(found["name"]): found["version"] for found in listed}
+    pins = versions.lock(ROOT)
+    assert versions.unpinned({name: installed[name] for name in installed if name not in OURS}, pins) == []
+    assert {"jax", "jupyterlab", "jupytext"} <= set(installed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("document", [name for name in CHAPTERS if name not in WITH_WIDGETS])
-def test_chapter_runs_as_a_plain_notebook(reader: Reader, document: str, tmp_path: Path) -> None:
-    """Top to bottom in a fresh kernel; its claims come out as in the book. Those with widgets run in JupyterLab."""
-    path = reader.write_notebook(document, tmp_path)
+def test_environment_has_all_that_chapters_and_package_import(reader: Reader) -> None:
+    names = sorted(imported(reader.repository))
+    assert {"ntkbook.widgets", "diffrax", "matplotlib.pyplot"} <= set(names)
+    reader.run("python", "-c", "\n".join(f"import {name}" for name in names))
+
+
+@pytest.mark.slow
+def test_a_chapter_runs_as_a_plain_notebook(reader: Reader, tmp_path: Path) -> None:
+    """Top to bottom in a fresh kernel; its claims come out as in the book."""
+    path = reader.write_notebook(PLAIN, tmp_path)
     reader.run("jupyter", "execute", "--inplace", "--timeout=600", path.name, folder=tmp_path)
-    assert wrong_claims(json.loads(path.read_text()), document) == []
+    assert wrong_claims(json.loads(path.read_text()), PLAIN) == []
+
+
+def test_cells_rest_on_those_that_give_their_names() -> None:
+    codes = ["import a.b as c, d", "x = c.f(1)", "def g(y):\n    return d + y", "z = 2", "g(x)", "x = z"]
+    assert resting(codes, {4}) == [0, 1, 2, 4]
+    assert resting(codes, {3}) == [3] and resting(codes, {5}) == [3, 5]
 
 
 @pytest.mark.slow
