@@ -20,6 +20,10 @@ LAYERS = [
     {"terms"},
     {"limits.calculus", "limits.ntk"},
     {"limits.kernel"},
+    {"dynamics.trajectory", "dynamics.hierarchies"},
+    {"dynamics.integrate"},
+    {"dynamics.exact", "dynamics.truncated", "dynamics.frozen"},
+    {"dynamics.discrete"},
     {"limits", "dynamics", "diagnostics"},
     {"claims", "plots"},
     {""},
@@ -107,7 +111,7 @@ def test_the_package_imports_no_figure_widget_solver_or_data_library():
 import sys, jax
 before = jax.config.jax_enable_x64
 import ntkbook
-heavy = {"matplotlib", "ipywidgets", "anywidget", "diffrax", "sklearn", "scipy.integrate", "IPython"}
+heavy = {"matplotlib", "ipywidgets", "anywidget", "diffrax", "equinox", "sklearn", "scipy.integrate", "IPython"}
 loaded = heavy & set(sys.modules)
 assert not loaded, loaded
 assert jax.config.jax_enable_x64 == before

@@ -1,0 +1,21 @@
+r"""The dynamics: the exact flow, the truncated hierarchy, the frozen kernel and discrete gradient descent.
+
+The loss is :math:`L = \frac{1}{2n} \sum_\beta r_\beta^2` with the residual :math:`r_\beta = f_\beta - y_\beta`.
+Time is in units of gradient flow: learning rate times steps.
+"""
+
+from ntkbook.dynamics.discrete import gradient_descent
+from ntkbook.dynamics.exact import gradient_flow
+from ntkbook.dynamics.frozen import frozen_kernel_flow
+from ntkbook.dynamics.trajectory import FlowError, Result, Trajectory
+from ntkbook.dynamics.truncated import truncated_flow
+
+__all__ = [  # in the order of the reference
+    "gradient_flow",
+    "truncated_flow",
+    "frozen_kernel_flow",
+    "gradient_descent",
+    "Result",
+    "Trajectory",
+    "FlowError",
+]
