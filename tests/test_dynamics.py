@@ -11,7 +11,7 @@ from closeness import assert_close
 
 import ntkbook
 from ntkbook import _checks
-from ntkbook.dynamics import integrate
+from ntkbook.dynamics import _integrate
 
 pytestmark = pytest.mark.usefixtures("strict")
 
@@ -396,13 +396,13 @@ def linear(params, point):
 
 def test_the_method_meets_the_conditions_of_its_orders():
     # Quadrature of t^k, alone and behind one more stage, to order 8; its partner to order 7, and to no more.
-    c = integrate._A.sum(axis=1)
-    b, difference = integrate._B
-    assert np.abs(np.triu(integrate._A)).max() == 0
+    c = _integrate._A.sum(axis=1)
+    b, difference = _integrate._B
+    assert np.abs(np.triu(_integrate._A)).max() == 0
     for order in range(1, 9):
         assert b @ c ** (order - 1) == pytest.approx(1 / order, abs=1e-14)
     for order in range(2, 9):
-        assert b @ integrate._A @ c ** (order - 2) == pytest.approx(1 / order / (order - 1), abs=1e-13)
+        assert b @ _integrate._A @ c ** (order - 2) == pytest.approx(1 / order / (order - 1), abs=1e-13)
     for order in range(1, 8):
         assert difference @ c ** (order - 1) == pytest.approx(0, abs=1e-13)
     assert abs(difference @ c**7) > 1e-5

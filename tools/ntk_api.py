@@ -39,7 +39,7 @@ def public_modules() -> list[str]:
 def entries(module_name: str) -> list[str]:
     """The full names of the entries of a module: functions, classes, constants, each kind in the source's order.
 
-    In a package the order is that of its __all__. Those of the package itself are what no module of it exports.
+    Those of the package itself are what no module of it exports.
     """
     module = import_module(module_name)
     names = list(module.__all__)
@@ -50,7 +50,7 @@ def entries(module_name: str) -> list[str]:
 
     def place(name: str) -> tuple:
         value = getattr(module, name)
-        return is_constant(value), inspect.isclass(value), lines.get(name, names.index(name)), name
+        return is_constant(value), inspect.isclass(value), lines.get(name, 0), name
 
     return [f"{shortest_path(module, name)}.{name}" for name in sorted(names, key=place)]
 

@@ -4,18 +4,20 @@ The loss is :math:`L = \frac{1}{2n} \sum_\beta r_\beta^2` with the residual :mat
 Time is in units of gradient flow: learning rate times steps.
 """
 
-from ntkbook.dynamics.discrete import gradient_descent
+# The reference shows them in this order.
+# isort: off
 from ntkbook.dynamics.exact import gradient_flow
-from ntkbook.dynamics.frozen import frozen_kernel_flow
-from ntkbook.dynamics.trajectory import FlowError, Result, Trajectory
 from ntkbook.dynamics.truncated import truncated_flow
+from ntkbook.dynamics.frozen import frozen_kernel_flow
+from ntkbook.dynamics.discrete import gradient_descent
+from ntkbook.dynamics.trajectory import Result, Trajectory, FlowError
 
-__all__ = [  # in the order of the reference
-    "gradient_flow",
-    "truncated_flow",
-    "frozen_kernel_flow",
-    "gradient_descent",
+__all__ = [
+    "FlowError",
     "Result",
     "Trajectory",
-    "FlowError",
+    "frozen_kernel_flow",
+    "gradient_descent",
+    "gradient_flow",
+    "truncated_flow",
 ]

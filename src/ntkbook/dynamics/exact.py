@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ntkbook import _checks, _progress
-from ntkbook.dynamics.integrate import MAX_STEPS, integrate, solver_options
+from ntkbook.dynamics._integrate import MAX_STEPS, integrate, solver_options
 from ntkbook.dynamics.trajectory import Trajectory, check_size, finish, loss
 from ntkbook.kernels import Network, check_network, empirical_ntk
 

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from ntkbook import _checks
-from ntkbook.dynamics.hierarchies import Slots, check_hierarchy, flatten
+from ntkbook.dynamics._hierarchies import Slots, check_hierarchy, flatten
 from ntkbook.dynamics.trajectory import Trajectory, check_size, finish, loss, result_of
 from ntkbook.kernels import KernelHierarchy
 

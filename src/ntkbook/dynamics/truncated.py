@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from ntkbook import _checks, _progress
-from ntkbook.dynamics.hierarchies import Slots, check_hierarchy, flatten
-from ntkbook.dynamics.integrate import MAX_STEPS, integrate, solver_options
+from ntkbook.dynamics._hierarchies import Slots, check_hierarchy, flatten
+from ntkbook.dynamics._integrate import MAX_STEPS, integrate, solver_options
 from ntkbook.dynamics.trajectory import Trajectory, check_size, finish, loss
 from ntkbook.kernels import KernelHierarchy
 
