@@ -89,6 +89,7 @@ def _real_array(value: Any, name: str, ndim: int | tuple[int, ...]) -> Array:
     value = _as_numpy(value)
     refuse_silent_downcast(value, name)
     _refuse_unfit(value, name)
+    value = value.data if isinstance(value, np.ma.MaskedArray) else value  # nothing is masked
     try:
         array = value if isinstance(value, Array) else jnp.asarray(value)
     except (TypeError, ValueError) as error:
