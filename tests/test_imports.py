@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import ntkbook
 ROOT = Path(ntkbook.__file__).parent
 # From the bottom up: a module may import from earlier lines only. "" is the package with its public names.
 LAYERS = [
-    {"_checks", "_progress"},
+    {"_checks", "_extras", "_progress"},
     {"activations", "data", "results"},
     {"networks"},
     {"architectures"},
@@ -20,6 +21,10 @@ LAYERS = [
     {"terms"},
     {"limits.calculus", "limits.ntk"},
     {"limits.kernel"},
+    {"dynamics.trajectory", "dynamics._hierarchies"},
+    {"dynamics._integrate"},
+    {"dynamics.exact", "dynamics.truncated", "dynamics.frozen"},
+    {"dynamics.discrete"},
     {"limits", "dynamics", "diagnostics"},
     {"claims", "plots"},
     {""},
@@ -107,7 +112,7 @@ def test_the_package_imports_no_figure_widget_solver_or_data_library():
 import sys, jax
 before = jax.config.jax_enable_x64
 import ntkbook
-heavy = {"matplotlib", "ipywidgets", "anywidget", "diffrax", "sklearn", "scipy.integrate", "IPython"}
+heavy = {"matplotlib", "ipywidgets", "anywidget", "diffrax", "equinox", "sklearn", "scipy.integrate", "IPython"}
 loaded = heavy & set(sys.modules)
 assert not loaded, loaded
 assert jax.config.jax_enable_x64 == before
@@ -116,6 +121,34 @@ assert jax.config.jax_enable_x64
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("statement", "hidden"),
+    [
+        ("import ntkbook.plots", "matplotlib"),
+        ("import ntkbook.widgets", "anywidget"),
+        ("import ntkbook, jax; ntkbook.data.digits(4, key=jax.random.key(0))", "sklearn"),
+    ],
+)
+def test_a_missing_extra_says_how_to_get_it(statement, hidden):
+    program = f"""
+import sys
+sys.modules[{hidden!r}] = None
+try:
+    {statement}
+except ModuleNotFoundError as error:
+    assert 'needs {hidden}' in str(error) and 'pip install "ntkbook[book]"' in str(error), error
+    assert error.name.startswith({hidden!r}) and isinstance(error.__cause__, ModuleNotFoundError)
+else:
+    raise SystemExit("nothing was raised")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert ntkbook.__version__ == version("ntkbook")
 
 
 def test_public_names_exist_once():

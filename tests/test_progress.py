@@ -60,3 +60,26 @@ def test_inside_of_jit_nothing_is_shown(impatient, capsys):
     flow = jax.jit(lambda params: ntkbook.gradient_flow(net, params, jnp.eye(3), jnp.ones(3), [1.0]).outputs)
     jax.block_until_ready(flow(net.init(jax.random.key(0), 3)))
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", calls())
+def test_in_a_notebook_the_finished_bar_stays(name, impatient, capsys, monkeypatch):
+    monkeypatch.setattr(_progress, "_in_notebook", lambda: True)
+    calls()[name]()
+    *_, last = re.split("[\r\n]+", capsys.readouterr().err.strip())
+    assert f"{name}: 100%" in last
+
+
+@pytest.mark.slow
+def test_a_bar_leaves_no_empty_line_in_a_notebook():
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    source = """
+from ntkbook import _progress
+_progress._PATIENCE = 0.0
+with _progress.bar("work", wanted=True):
+    _progress.report(0.5)
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    shown = "".join(output["text"] for output in notebook.cells[0].outputs)
+    assert re.split("[\r\n]+", shown.strip())[-1].startswith("work: 100%")

@@ -6,6 +6,8 @@ and truncated dynamics that these kernels drive. float64 is the caller's choice:
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import jax
 
 from ntkbook import data, diagnostics, terms
@@ -59,6 +61,8 @@ __all__ = [
     "terms",
     "truncated_flow",
 ]
+
+__version__ = version("ntkbook")
 
 
 def enable_float64() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -30,6 +31,8 @@ def bar(what: str, *, wanted: bool) -> Iterator[None]:
         _shown.append(shown)
         try:
             yield
+            jax.effects_barrier()
+            shown.update(shown.total - shown.n)
         finally:
             jax.effects_barrier()
             _shown.remove(shown)
@@ -60,4 +63,10 @@ def steps(work: Sequence[T], what: str, *, wanted: bool) -> Iterable[T]:
 
 
 def _manners() -> dict[str, Any]:
-    return {"delay": _PATIENCE, "mininterval": _PATIENCE / 30, "leave": False}
+    return {"delay": _PATIENCE, "mininterval": _PATIENCE / 30, "leave": _in_notebook()}
+
+
+def _in_notebook() -> bool:
+    """Whether output goes into a notebook: there a bar that was wiped away would leave an empty line of its own."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return hasattr(shell, "kernel")

@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from ntkbook import _checks
+from ntkbook._extras import book_extra
 
 __all__ = ["SingularValueReport", "digits", "half_circle", "smallest_singular_value", "sphere_points"]
 
@@ -105,7 +106,8 @@ def digits(n: int, *, key: Array, classes: tuple[int, int] = (3, 8)) -> tuple[Ar
     >>> x.shape, int(y.sum())
     ((10, 64), 0)
     """
-    from sklearn.datasets import load_digits
+    with book_extra("ntkbook.data.digits"):
+        from sklearn.datasets import load_digits
 
     n = _checks.integer(n, "n", at_least=2)
     key = _checks.prng_key(key)

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from ntkbook import _checks
-from ntkbook.kernels import Network, empirical_kernel
+from ntkbook.kernels import Network, check_network, empirical_kernel
 
 __all__ = ["PowerLaw", "fit_exponent", "hierarchy_slope", "max_abs"]
 
@@ -109,7 +109,8 @@ def hierarchy_slope(net: Network, params: Any, x: Array, y: Array, *, order: int
     Returns
     -------
     Array
-        The time derivative of the outputs, shape (n,), or of K^(r), shape (n,) * r.
+        The time derivative of the outputs, shape (n,), or of K^(r), shape (n,) * r; for a network of C outputs
+        (n, C), or (n, C) * r.
 
     Raises
     ------
@@ -129,8 +130,8 @@ def hierarchy_slope(net: Network, params: Any, x: Array, y: Array, *, order: int
     (3, 3)
     """
     order = _checks.integer(order, "order", at_least=1)
-    x = _checks.points(x)
-    y = _checks.labels(y, x)
+    x, _ = check_network(net, params, x, None)
+    outputs = jax.vmap(net, in_axes=(None, 0))
+    y = _checks.labels(y, x, outputs=jax.eval_shape(outputs, params, x).shape[1:])
     kernel = empirical_kernel(net, params, x, order=order + 1)
-    residual = jax.vmap(net, in_axes=(None, 0))(params, x) - y
-    return -(kernel @ residual) / len(y)
+    return -jnp.tensordot(kernel, outputs(params, x) - y, axes=y.ndim) / len(y)

@@ -436,10 +436,10 @@ def _check_function(net: Network, params: Any, x: Array) -> None:
             f"This is the network's: net(params, x_point) gets one point of shape {point.shape}, not a batch."
         )
         raise
-    if not (isinstance(output, jax.ShapeDtypeStruct) and output.shape == () and output.dtype == x.dtype):
+    if not (isinstance(output, jax.ShapeDtypeStruct) and len(output.shape) <= 1 and output.dtype == x.dtype):
         raise ValueError(
-            f"net(params, x_point) must give one scalar of dtype {x.dtype}, got {output}. "
-            "Select one output, squeeze it to shape (), convert it with astype."
+            f"net(params, x_point) must give one scalar of dtype {x.dtype}, or one vector, got {output}. "
+            "Flatten what it gives, convert it with astype."
         )
 
 

@@ -6,9 +6,13 @@ import logging
 from importlib.resources import files
 from typing import Any, ClassVar
 
-import anywidget
 import numpy as np
-import traitlets
+
+from ntkbook._extras import book_extra
+
+with book_extra("ntkbook.widgets"):
+    import anywidget
+    import traitlets
 
 __all__ = ["BookWidget", "module_text"]
 
