@@ -44,6 +44,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "convergence": {"activations": ["tanh"], "depths": [1], "labels": ["signs"], "points": [2], "widths": [2, 4]}
     | {"seeds": 2},
     "predicting": {"widths": [4], "digit_widths": [4], "wide": [6], "seeds": 2, "wide_seeds": 2},
+    "predicting-fifth": {"widths": [4], "seeds": 2},
     "theorem-2-3": {"widths": [4, 8], "plane_widths": [4], "seeds": 2},
     "theorem-2-3-limits": {"widths": [4, 8], "seeds": 2},
     "theorem-2-3-training": {"widths": [4], "seeds": 2},
@@ -154,7 +155,7 @@ def test_nothing_is_saved_where_an_experiment_fails(tmp_path: Path, monkeypatch:
     with pytest.raises(RuntimeError, match="orders"):
         main(["orders", "--folder", str(tmp_path)])
     with pytest.raises(TypeError):
-        experiments.save("orders", {"not for JSON": object()}, tmp_path)
+        experiments.save("orders", {"seeds": 3, "not for JSON": object()}, tmp_path)
     assert not list(tmp_path.iterdir())
 
 

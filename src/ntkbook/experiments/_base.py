@@ -126,7 +126,7 @@ def run(name: str, **settings: Any) -> Result:
     Returns
     -------
     dict
-        As `load` gives it: lists with the digits that are stored, or arrays.
+        As `load` gives it, with the digits that are stored.
 
     Raises
     ------
@@ -137,8 +137,8 @@ def run(name: str, **settings: Any) -> Result:
     --------
     >>> from ntkbook import experiments
     >>> result = experiments.run("orders", activations=["tanh"], depths=[1], widths=[8, 16], orders=[2], seeds=3)
-    >>> [len(result["sizes"][name][0]) for name in ("tanh 1 8", "tanh 1 16")]
-    [3, 3]
+    >>> [result["sizes"][name].shape for name in ("tanh 1 8", "tanh 1 16")]
+    [(1, 3), (1, 3)]
     """
     chosen = _find(name)
     start = time.time()
@@ -150,7 +150,7 @@ def run(name: str, **settings: Any) -> Result:
         "versions": _versions(),
         "seconds": round(time.time() - start),
     }
-    return about | (_rounded(result, chosen.digits) if chosen.digits else result)
+    return _arrays(about | (_rounded(result, chosen.digits) if chosen.digits else result))
 
 
 def save(name: str, result: Mapping[str, Any], folder: str | Path | None = None) -> Path:
@@ -205,7 +205,7 @@ def load(name: str, folder: str | Path | None = None) -> Result:
     Returns
     -------
     dict
-        Numbers are nested lists where the file is a .json, arrays where it is an .npz.
+        Lists of numbers, nested or not, are NumPy arrays.
 
     Raises
     ------
@@ -228,10 +228,10 @@ def load(name: str, folder: str | Path | None = None) -> Result:
             f"belongs to the chapter, or make it: python -m ntkbook.experiments {name}."
         )
     if chosen.digits:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return _arrays(json.loads(path.read_text(encoding="utf-8")))
     with np.load(path) as arrays:
         about = json.loads(str(arrays["about"]))
-        return about | {key: arrays[key] for key in arrays.files if key != "about"}
+        return _arrays(about) | {key: arrays[key] for key in arrays.files if key != "about"}
 
 
 def sample_again(name: str) -> dict[str, float]:
@@ -302,16 +302,27 @@ def _rounded(value: Any, digits: int) -> Any:
     return float(f"{array:.{digits}g}") if np.issubdtype(array.dtype, np.floating) else array.item()
 
 
+def _arrays(value: Any) -> Any:
+    """The same with arrays in place of lists of numbers."""
+    if isinstance(value, Mapping):
+        return {key: _arrays(part) for key, part in value.items()}
+    if not isinstance(value, list):
+        return value
+    array = np.asarray(value)
+    return array if np.issubdtype(array.dtype, np.number) else [_arrays(part) for part in value]
+
+
 def _as_json(result: Mapping[str, Any]) -> bytes:
     """A line for each entry."""
-    lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in result.items())
+    lines = (f"{json.dumps(key)}: {json.dumps(value, default=np.ndarray.tolist)}" for key, value in result.items())
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
 def _as_npz(result: Mapping[str, Any]) -> bytes:
-    """The arrays, and all else in one text."""
-    arrays = {key: value for key, value in result.items() if isinstance(value, np.ndarray)}
+    """The arrays of more than one axis, and all else in one text."""
+    arrays = {key: value for key, value in result.items() if np.ndim(value) > 1}
     about = {key: value for key, value in result.items() if key not in arrays}
     file = io.BytesIO()
-    np.savez_compressed(file, allow_pickle=False, **arrays, about=np.array(json.dumps(about)))
+    text = json.dumps(about, default=np.ndarray.tolist)
+    np.savez_compressed(file, allow_pickle=False, **arrays, about=np.array(text))
     return file.getvalue()

@@ -128,9 +128,8 @@ def _moved_with_kinks(net: ntkbook.MLP, x: Array, keys: Array) -> Array:
 
 def _motion_again(stored: Result) -> Differences:
     """How far and how fast the kernels of eight networks of width 128 move."""
-    column = stored["widths"].index(128)
     sizes = np.abs(kernel_motion(width=128, seeds=range(8))[:, 0]).max(axis=(2, 3)) / 128
-    kept = {name: np.array(stored[name])[:8, column] for name in ("moved", "speed")}
+    kept = {name: stored[name][:8, stored["widths"] == 128][:, 0] for name in ("moved", "speed")}
     return {name: difference(kept[name], sizes[:, k]) for k, name in enumerate(kept)}
 
 

@@ -206,13 +206,12 @@ def _data_sets(count: int, points: int) -> Array:
 def _needed_again(stored: Result) -> Differences:
     """The effective rates of 16 networks of width 4; the start of 32 networks on 16 points of one data set."""
     rates = linear_convergence(n=8, width=4, seeds=range(16))
-    column = stored["rate_widths"].index(4)
     x, net = _data_sets(1, 16), ntkbook.mlp(width=24)
     start = _at_start(net, x, jax.random.split(jax.random.key(24), stored["seeds"]))
     return {
-        "slowest": difference(np.array(stored["slowest"])[:16, column], _slowest(rates)),
+        "slowest": difference(stored["slowest"][:16, stored["rate_widths"] == 4][:, 0], _slowest(rates)),
         "start": difference(
-            stored["start"][0][stored["points"].index(16)][stored["ratios"].index(1.5)],
+            stored["start"][0, stored["points"] == 16, stored["ratios"] == 1.5][0],
             start[0] / _least_eigenvalue(ntkbook.limit_kernel(net, x[0])),
         ),
     }
@@ -237,8 +236,8 @@ def _width_needed(
     *,
     points: Sequence[int] = (4, 6, 8, 12, 16, 24),
     data_sets: int = 6,
-    ratios: Sequence[float] = (0.75, 1.5, 3, 6),
-    ratios_trained: Sequence[float] = (1.5, 3),
+    ratios: Sequence[float] = (0.75, 1.5, 3.0, 6.0),
+    ratios_trained: Sequence[float] = (1.5, 3.0),
     seeds: int = SEEDS,
     wide: int = WIDE,
     rate_widths: Sequence[int] = (2, 4, 8, 16, 32, 64, 128, 256, 512),

@@ -78,8 +78,9 @@ def learned(
     y = net(params, x) + targets
     options: dict[str, Any] = {"rtol": tolerance, "atol": tolerance, "throw": False}
     h = ntkbook.kernel_hierarchy(net, params, x, max(levels), x_test=x_test)
+    cut = lambda level: ntkbook.truncated_flow(h, y, times, level, **options)  # noqa: E731
     flows = [ntkbook.gradient_flow(net, params, x, y, times, x_test, **options)]
-    flows += [ntkbook.truncated_flow(h, y, times, level, **options) for level in levels]
+    flows += [cut(level) if level > 2 else ntkbook.frozen_kernel_flow(h, y, times) for level in levels]
     return jnp.stack([jnp.asarray(flow.test_outputs) for flow in flows]) - jnp.asarray(h.test_outputs)
 
 
@@ -219,7 +220,7 @@ def _errors_again(stored: Result) -> Differences:
     _, x, z, _, x_test = regression()
     run = partial(learned, net, x=x, targets=z, times=jnp.array(TIMES), x_test=x_test)
     again = jax.lax.map(lambda seed: run(net.init(jax.random.key(seed), 2)), jnp.arange(8))
-    kept = np.array(stored["regression"]["errors"])[stored["widths"].index(64), :8, 1:, 2]
+    kept = stored["regression"]["errors"][stored["widths"] == 64, :8, 1:, 2][0]
     return {"regression": difference(kept, jnp.abs(again[:, 1:] - again[:, :1]).max(axis=3)[..., 2])}
 
 
@@ -260,3 +261,42 @@ def _predictions(
         "wide_digits": _stacked(wider, ["errors"]),
         "limits": _of_limits(),
     }
+
+
+# -- how late the fifth order has its power ----------------------------------------------------------------------------
+
+
+@partial(jax.jit, static_argnames="net")
+def _fifth(net: ntkbook.MLP, x: Array, seeds: Array) -> Array:
+    """The mean square of the entries of K_0^(5) for each seed."""
+
+    def of_network(seed: Array) -> Array:
+        params = net.init(jax.random.key(seed), x.shape[1])
+        return (ntkbook.empirical_kernel(net, params, x, 5) ** 2).mean()
+
+    return jax.lax.map(of_network, seeds)
+
+
+def _four_digits() -> Array:
+    return ntkbook.data.digits(TRAINED, key=jax.random.key(0))[0][:4]
+
+
+def _fifth_again(stored: Result) -> Differences:
+    """The first 32 networks of width 64."""
+    again = _fifth(ntkbook.mlp(width=64), _four_digits(), jnp.arange(32))
+    return {"squares": difference(stored["squares"][:32, stored["widths"] == 64][:, 0], again)}
+
+
+@experiment(
+    "predicting-fifth",
+    chapter=CHAPTER,
+    setting="four digits, tanh, one hidden layer, seeds 0..255: mean square of the entries of K_0^(5)",
+    minutes=1,
+    digits=9,
+    again=_fifth_again,
+    tolerance=1e-6,
+)
+def _fifth_over_widths(*, widths: Sequence[int] = (64, 128, 256, 512, 1024), seeds: int = 256) -> Result:
+    """How large K^(5) is on digits, (seeds, widths)."""
+    squares = [_fifth(ntkbook.mlp(width=m), _four_digits(), jnp.arange(seeds)) for m in steps(widths, "width")]
+    return {"widths": list(widths), "seeds": seeds, "squares": np.stack(squares, axis=1)}

@@ -76,8 +76,8 @@ def _sizes(x: Array, widths: Sequence[int], seeds: int) -> Result:
 
 def _sizes_again(stored: Result) -> Differences:
     """All networks of width 128."""
-    kernels, column = _start(_sphere(), 128, stored["seeds"]), stored["widths"].index(128)
-    return {str(r): difference(np.array(stored["largest"][str(r)])[:, column], _largest(kernels[r])) for r in ORDERS}
+    kernels, at = _start(_sphere(), 128, stored["seeds"]), stored["widths"] == 128
+    return {str(r): difference(stored["largest"][str(r)][:, at][:, 0], _largest(kernels[r])) for r in ORDERS}
 
 
 @experiment(
@@ -119,8 +119,8 @@ def _scaled(width: int, seeds: int) -> dict[int, Array]:
 
 def _limits_again(stored: Result) -> Differences:
     """Eight networks of width 128."""
-    kernels, limits, column = _scaled(128, 8), _limits(), stored["widths"].index(128)
-    kept = {r: np.array(stored["distance"][str(r)])[:8, column] for r in ENTRIES}
+    kernels, limits, at = _scaled(128, 8), _limits(), stored["widths"] == 128
+    kept = {r: stored["distance"][str(r)][:8, at][:, 0] for r in ENTRIES}
     return {str(r): difference(kept[r], _largest(kernels[r] - limits[r])) for r in ENTRIES}
 
 
@@ -173,9 +173,9 @@ def _trained(width: int, seeds: int) -> tuple[dict[int, Array], Array]:
 
 def _training_again(stored: Result) -> Differences:
     """The first network of width 128."""
-    (largest, moved), column = _trained(128, 1), stored["widths"].index(128)
-    sizes = {str(r): difference(stored["largest"][str(r)][0][column], largest[r][0]) for r in ORDERS}
-    return sizes | {"moved": difference(stored["moved"][0][column], moved[0])}
+    (largest, moved), at = _trained(128, 1), stored["widths"] == 128
+    sizes = {str(r): difference(stored["largest"][str(r)][0, at], largest[r]) for r in ORDERS}
+    return sizes | {"moved": difference(stored["moved"][0, at], moved)}
 
 
 @experiment(

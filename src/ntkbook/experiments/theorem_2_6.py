@@ -159,12 +159,12 @@ def _in_n(points: Sequence[int], width: int, seeds: int) -> Result:
 
 def _errors_again(stored: Result) -> Differences:
     """The largest errors of four networks of width 64."""
-    x, net, column = _sphere(), ntkbook.mlp(width=64), stored["widths"].index(64)
+    x, net, at = _sphere(), ntkbook.mlp(width=64), stored["widths"] == 64
     differences: Differences = {}
     for seed in range(4):
         f, K, _, _ = _compare(net, seed, x, 1.0, SWEEP_TIMES, LEVELS)
         again = np.stack([np.abs(f).max(axis=(1, 2)), np.abs(K).max(axis=(1, 2, 3))])
-        kept = [[stored[name][str(p)][seed][column] for p in LEVELS] for name in ("outputs", "kernel")]
+        kept = [[stored[name][str(p)][seed, at][0] for p in LEVELS] for name in ("outputs", "kernel")]
         differences[str(seed)] = difference(kept, again)
     return differences
 

@@ -63,7 +63,11 @@ class LinearConvergence(BookWidget):
         id: str = "linear-convergence",
     ) -> None:
         runs, least = np.asarray(runs, np.float32), np.asarray(least, float)
-        axes = dict(zip(AXES, (list(axis) for axis in (activations, depths, labels, points, widths)), strict=True))
+        axes = dict(
+            zip(
+                AXES, (np.asarray(axis).tolist() for axis in (activations, depths, labels, points, widths)), strict=True
+            )
+        )
         grid = tuple(len(axis) for axis in axes.values())
         eigenvalues = (grid[0], grid[1], grid[3])
         if runs.ndim != 8 or runs.shape[:5] != grid or runs.shape[6:] != (2, len(TIMES)) or least.shape != eigenvalues:

@@ -68,10 +68,10 @@ class OrdersOfMagnitude(BookWidget):
             raise ValueError("table must hold positive finite sizes, since their logarithms are drawn and fitted.")
         meta = {
             "id": id,
-            "widths": list(widths),
+            "widths": np.asarray(widths).tolist(),
             "activations": list(activations),
-            "depths": list(depths),
-            "orders": list(orders),
+            "depths": np.asarray(depths).tolist(),
+            "orders": np.asarray(orders).tolist(),
             "seeds": sizes.shape[3],
             "initial": initial or {},
         }

@@ -52,7 +52,7 @@ class TruncationExplorer(BookWidget):
         initial: dict[str, Any] | None = None,
         id: str = "truncation-explorer",
     ) -> None:
-        widths = sorted(next(iter(runs.values())))
+        widths = sorted(int(width) for width in next(iter(runs.values())))
         seeds = len(np.asarray(next(iter(errors.values()))))
         parts = []
         for name, by_width in runs.items():
