@@ -14,7 +14,7 @@ ROOT = Path(ntkbook.__file__).parent
 # From the bottom up: a module may import from earlier lines only. "" is the package with its public names.
 LAYERS = [
     {"_checks", "_extras", "_progress"},
-    {"activations", "data", "results"},
+    {"activations", "data"},
     {"networks"},
     {"architectures"},
     {"kernels", "limits.quadrature"},
@@ -28,7 +28,18 @@ LAYERS = [
     {"limits", "dynamics", "diagnostics"},
     {"claims", "plots"},
     {""},
-    {"widgets._base"},
+    {"experiments._base"},
+    {
+        "experiments.corollary_2_4",
+        "experiments.corollary_2_5",
+        "experiments.costs",
+        "experiments.deriving",
+        "experiments.predicting",
+        "experiments.theorem_2_3",
+        "experiments.theorem_2_6",
+    },
+    {"experiments"},
+    {"experiments.__main__", "widgets._base"},
     {
         "widgets.convergence",
         "widgets.derivation",
@@ -113,7 +124,7 @@ import sys, jax
 before = jax.config.jax_enable_x64
 import ntkbook
 heavy = {"matplotlib", "ipywidgets", "anywidget", "diffrax", "equinox", "sklearn", "scipy.integrate", "IPython"}
-loaded = heavy & set(sys.modules)
+loaded = (heavy | {"ntkbook.experiments"}) & set(sys.modules)
 assert not loaded, loaded
 assert jax.config.jax_enable_x64 == before
 ntkbook.enable_float64()
@@ -142,6 +153,17 @@ except ModuleNotFoundError as error:
     assert error.name.startswith({hidden!r}) and isinstance(error.__cause__, ModuleNotFoundError)
 else:
     raise SystemExit("nothing was raised")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_experiments_need_no_figure_or_widget_library():
+    program = """
+import sys
+import ntkbook.experiments
+loaded = {"matplotlib", "ipywidgets", "anywidget", "diffrax", "sklearn", "IPython"} & set(sys.modules)
+assert not loaded, loaded
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

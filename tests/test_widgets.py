@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,6 +14,12 @@ import pytest
 
 import ntkbook
 from ntkbook import terms
+from ntkbook.experiments import linear_convergence, sizes_at_start
+from ntkbook.experiments.corollary_2_4 import TIMES as MOTION_TIMES
+from ntkbook.experiments.corollary_2_5 import TIMES as CONVERGENCE_TIMES
+from ntkbook.experiments.theorem_2_3 import LENGTH, TIMES
+from ntkbook.experiments.theorem_2_6 import DATA_SETS, LEVELS
+from ntkbook.experiments.theorem_2_6 import TIMES as TRUNCATION_TIMES
 from ntkbook.widgets import (
     ClickToDifferentiate,
     HierarchyAtWork,
@@ -24,22 +29,8 @@ from ntkbook.widgets import (
     PredictNewPoint,
     TrainLive,
     TruncationExplorer,
-    along_training,
-    kernel_motion,
-    learned,
-    limiting_motion,
-    linear_convergence,
-    regression,
-    residual_at_start,
-    sizes_at_start,
-    truncation_run,
 )
 from ntkbook.widgets._base import BookWidget
-from ntkbook.widgets.convergence import TIMES as CONVERGENCE_TIMES
-from ntkbook.widgets.hierarchy import LENGTH, TIMES
-from ntkbook.widgets.motion import TIMES as MOTION_TIMES
-from ntkbook.widgets.truncation import DATA_SETS, LEVELS, largest_errors
-from ntkbook.widgets.truncation import TIMES as TRUNCATION_TIMES
 
 WIDGETS = [
     TrainLive,
@@ -128,7 +119,7 @@ def test_orders_of_magnitude_refuses_another_shape_or_sign() -> None:
         OrdersOfMagnitude([8, 16, 32, 64], -table(), activations=["tanh"], orders=(2, 3))
 
 
-def test_orders_of_magnitude_reads_what_the_sweep_wrote(tmp_path: Path) -> None:
+def test_orders_of_magnitude_takes_a_result() -> None:
     axes = {"activations": ["tanh"], "depths": [1, 2], "orders": [2, 3], "widths": [8, 16, 32, 64], "seeds": 3}
     whole = table()
     sizes = {
@@ -136,18 +127,7 @@ def test_orders_of_magnitude_reads_what_the_sweep_wrote(tmp_path: Path) -> None:
         for i, depth in enumerate(axes["depths"])
         for j, width in enumerate(axes["widths"])
     }
-    path = tmp_path / "orders.json"
-    path.write_text(json.dumps(axes | {"sizes": sizes}))
-    assert np.array_equal(floats(OrdersOfMagnitude.from_file(path)), whole.ravel())
-
-
-def test_sizes_at_start_are_the_largest_entries() -> None:
-    sizes = sizes_at_start(activation="softplus", depth=2, width=12, seeds=[5, 6], orders=(2, 3))
-    net = ntkbook.mlp(width=12, depth=2, activation="softplus")
-    params = net.init(jax.random.fold_in(jax.random.key(6), 12), 8)
-    x = ntkbook.data.sphere_points(jax.random.key(0), 4, 8)
-    for row, order in zip(sizes, (2, 3), strict=True):
-        assert np.isclose(row[1], np.abs(ntkbook.empirical_kernel(net, params, x, order=order)).max(), rtol=1e-5)
+    assert np.array_equal(floats(OrdersOfMagnitude.from_result(axes | {"sizes": sizes})), whole.ravel())
 
 
 def test_new_draws_come_from_python() -> None:
@@ -182,19 +162,6 @@ def test_hierarchy_at_work_carries_its_runs_by_width() -> None:
         HierarchyAtWork({16: np.zeros((3, 4))})
 
 
-@pytest.mark.slow
-def test_both_sides_of_the_hierarchy_agree_along_training() -> None:
-    run = along_training(width=8, depth=1)
-    residual, K2, differences = run[:, :3], run[:, 3:12].reshape(-1, 3, 3), run[:, 120:]
-    assert run.shape == (len(TIMES), LENGTH) and run.dtype == np.float64
-    assert np.isnan(differences[0]).all() and np.abs(differences[1:]).max() < 1e-8
-    np.testing.assert_allclose(K2, K2.transpose(0, 2, 1), atol=1e-12)
-    # (2.1) once more, from the stored numbers alone: a central difference of the residuals over neighbouring times
-    measured = (residual[2:] - residual[:-2]) / (TIMES[2] - TIMES[0])
-    slope = -np.einsum("tab,tb->ta", K2, residual)[1:-1] / 3
-    assert np.abs(measured - slope).max() < 0.02 * np.abs(slope).max()
-
-
 def motions(seeds: int = 3, times: int = len(MOTION_TIMES)) -> dict[int, np.ndarray]:
     return {width: np.full((seeds, 2, times, 6), float(width)) for width in (64, 16)}
 
@@ -222,31 +189,6 @@ def test_other_networks_come_from_python(monkeypatch: pytest.MonkeyPatch) -> Non
     content, array = exchange(widget, {"type": "compute", "id": "a", "first_seed": 5})
     assert content == {"type": "result", "id": "a", "meta": {"first_seed": 5}}
     assert array.size == 2 * 3 * 2 * len(MOTION_TIMES) * 6 and set(array) == {np.float32(16.5), np.float32(64.5)}
-
-
-@pytest.mark.slow
-def test_kernel_motion_is_that_of_the_exact_flow() -> None:
-    motion = kernel_motion(width=12, seeds=[4])[0]
-    with jax.enable_x64(True):
-        net = ntkbook.mlp(width=12)
-        x = ntkbook.data.sphere_points(jax.random.key(1), 3, 5)
-        params = net.init(jax.random.key(4), 5)
-        for sign, (moved, rate) in zip((1, -1), motion, strict=True):
-            start = params._replace(readout=sign * params.readout)
-            flow = ntkbook.gradient_flow(net, start, x, net(start, x) + 1, np.array([0.0, 2.99, 3.0, 3.01]))
-            seen = 12 * np.asarray(flow.kernel - flow.kernel[0])[:, *np.triu_indices(3)]
-            np.testing.assert_allclose(moved[MOTION_TIMES.index(3.0)], seen[2], atol=1e-6)
-            np.testing.assert_allclose(rate[MOTION_TIMES.index(3.0)], (seen[3] - seen[1]) / 0.02, atol=1e-4)
-    assert np.abs(motion[:, 0, 0]).max() == 0
-    np.testing.assert_allclose(motion[0, 1, 0], -motion[1, 1, 0], atol=1e-12)  # K_0^(3) is odd in the readout
-
-
-@pytest.mark.slow
-def test_limiting_motion_is_what_the_mean_of_wide_twins_approaches() -> None:
-    limit = limiting_motion()
-    wide = kernel_motion(width=8192, seeds=range(8))[:, :, 0].mean(axis=(0, 1))
-    assert limit.shape == wide.shape and np.abs(limit[-1]).max() > 1
-    assert np.abs(wide - limit).max() < 0.1 * np.abs(limit).max()
 
 
 def truncations(times: int = len(TRUNCATION_TIMES)) -> tuple[dict[str, dict[int, np.ndarray]], dict[str, np.ndarray]]:
@@ -280,29 +222,6 @@ def test_another_truncated_network_comes_from_python(monkeypatch: pytest.MonkeyP
     content, array = exchange(widget, {"type": "compute", "id": "a", "data": "sphere", "seed": 5})
     assert content == {"type": "result", "id": "a", "meta": {"data": "sphere", "seed": 5}}
     assert array.size == 2 * 5 * len(TRUNCATION_TIMES) * 9 and set(array) == {np.float32(16.5), np.float32(64.5)}
-
-
-def test_truncation_run_refuses_data_it_does_not_know() -> None:
-    with pytest.raises(ValueError, match="data must be one of sphere, half circle, digits, got 'moons'"):
-        truncation_run(data="moons", width=16, seed=0)
-
-
-@pytest.mark.slow
-def test_truncation_run_holds_exact_and_truncated_flow() -> None:
-    run = truncation_run(data="half circle", width=12, seed=4, levels=[2, 3])
-    with jax.enable_x64(True):
-        net = ntkbook.mlp(width=12)
-        angles, x = ntkbook.data.half_circle(6)
-        params = net.init(jax.random.key(4), 2)
-        y, times = np.sin(2 * angles), np.array(TRUNCATION_TIMES)
-        exact = ntkbook.gradient_flow(net, params, x, y, times)
-        frozen = ntkbook.frozen_kernel_flow(ntkbook.kernel_hierarchy(net, params, x, max_order=2), y, times)
-    np.testing.assert_allclose(run[0, :, :6], exact.outputs, atol=1e-8)
-    np.testing.assert_allclose(run[0, :, 6:], exact.kernel[:, *np.triu_indices(6)], atol=1e-8)
-    np.testing.assert_allclose(run[0, :, :6] + run[1, :, :6], frozen.outputs, atol=1e-8)
-    assert np.abs(run[2]).max() > 1e-6 and not np.allclose(run[1], run[2])
-    errors = largest_errors(run, points=6)
-    assert errors.shape == (2, len(times), 2) and errors[0, 3, 1] == np.abs(run[1, 3, 6:]).max()
 
 
 def test_click_to_differentiate_ships_the_derivation_of_terms() -> None:
@@ -365,36 +284,6 @@ def test_other_networks_of_one_setting_come_from_python() -> None:
     np.testing.assert_allclose(array, linear_convergence(n=4, seeds=[7, 8], **setting).ravel(), rtol=1e-6)
 
 
-def test_the_hardest_residual_is_the_slowest_mode_and_the_signs_are_nested() -> None:
-    A = np.random.default_rng(0).normal(size=(5, 5))
-    r = residual_at_start(A @ A.T, labels="hardest")
-    assert np.isclose(r @ r, 5) and r[np.abs(r).argmax()] > 0
-    np.testing.assert_allclose(A @ A.T @ r, np.linalg.eigvalsh(A @ A.T)[0] * r, atol=1e-5)
-    signs = residual_at_start(np.eye(9), labels="signs")
-    assert set(np.asarray(signs).tolist()) == {-1.0, 1.0}
-    np.testing.assert_array_equal(signs[:5], residual_at_start(np.eye(5), labels="signs"))
-    with pytest.raises(ValueError, match="labels"):
-        residual_at_start(np.eye(2), labels="easy")
-    with pytest.raises(ValueError, match="at most 32"):
-        linear_convergence(n=33, width=4, seeds=[0])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("labels", ["hardest", "signs"])
-def test_linear_convergence_is_that_of_the_exact_flow(labels: str) -> None:
-    error, eigenvalue = linear_convergence(n=5, width=12, seeds=[3], labels=labels)[0]
-    with jax.enable_x64(True):
-        net = ntkbook.mlp(width=12)
-        x = ntkbook.data.sphere_points(jax.random.key(0), 32, 8)[:5]
-        K = np.asarray(ntkbook.limit_kernel(net, x))
-        least = np.linalg.eigvalsh(K)[0]
-        params = net.init(jax.random.fold_in(jax.random.key(3), 12), 8)
-        y = net(params, x) - residual_at_start(K, labels=labels)
-        flow = ntkbook.gradient_flow(net, params, x, y, np.array([0.0, CONVERGENCE_TIMES[3] * 5 / least]))
-        np.testing.assert_allclose(error[[0, 3]], flow.loss / flow.loss[0], rtol=1e-3)
-        np.testing.assert_allclose(eigenvalue[[0, 3]], np.linalg.eigvalsh(flow.kernel)[:, 0] / least, rtol=1e-4)
-
-
 def test_predict_new_point_carries_the_limiting_kernel_of_its_task() -> None:
     widget = PredictNewPoint(initial={"width": 128})
     meta = widget.meta
@@ -414,20 +303,3 @@ def test_predict_new_point_carries_the_limiting_kernel_of_its_task() -> None:
 def test_predict_new_point_refuses_another_number_of_targets() -> None:
     with pytest.raises(ValueError, match="must be 6 numbers"):
         PredictNewPoint(initial={"targets": [1.0, 2.0]})
-
-
-@pytest.mark.slow
-def test_learned_starts_at_zero_and_agrees_at_training_points() -> None:
-    with jax.enable_x64(True):
-        _, x, z, _, x_new = regression()
-        net = ntkbook.mlp(width=24, w_std=2.0)
-        params, times = net.init(jax.random.key(2), 2), np.array([0.0, 3.0])
-        exact, frozen, third = learned(net, params, x, z, times, x_new, levels=(2, 3))
-        y = net(params, x) + z
-        flow = ntkbook.gradient_flow(net, params, x, y, times)
-        h = ntkbook.kernel_hierarchy(net, params, x, 3)
-        np.testing.assert_allclose(exact[:, 3::6], flow.outputs - h.outputs, atol=1e-8)
-        for g, level in ((frozen, 2), (third, 3)):
-            cut = ntkbook.truncated_flow(h, y, times, level)
-            np.testing.assert_allclose(g[:, 3::6], cut.outputs - h.outputs, atol=1e-8)
-            assert np.abs(g[0]).max() == 0 and np.abs(g[1] - exact[1]).max() > 1e-4

@@ -14,6 +14,7 @@ from widget_pages import open_page, write_page
 import ntkbook
 from ntkbook import terms
 from ntkbook.diagnostics import fit_exponent
+from ntkbook.experiments import learned, regression
 from ntkbook.widgets import (
     ClickToDifferentiate,
     HierarchyAtWork,
@@ -23,8 +24,6 @@ from ntkbook.widgets import (
     PredictNewPoint,
     TrainLive,
     TruncationExplorer,
-    learned,
-    regression,
 )
 from ntkbook.widgets._base import BookWidget
 from ntkbook.widgets.convergence import TIMES as CONVERGENCE_TIMES

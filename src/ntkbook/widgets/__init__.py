@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ntkbook.widgets.convergence import LinearConvergence, linear_convergence, residual_at_start
+from ntkbook.widgets.convergence import LinearConvergence
 from ntkbook.widgets.derivation import ClickToDifferentiate
-from ntkbook.widgets.hierarchy import HierarchyAtWork, along_training
-from ntkbook.widgets.motion import KernelInMotion, kernel_motion, limiting_motion
-from ntkbook.widgets.orders import OrdersOfMagnitude, sizes_at_start
-from ntkbook.widgets.predict import PredictNewPoint, learned, regression
+from ntkbook.widgets.hierarchy import HierarchyAtWork
+from ntkbook.widgets.motion import KernelInMotion
+from ntkbook.widgets.orders import OrdersOfMagnitude
+from ntkbook.widgets.predict import PredictNewPoint
 from ntkbook.widgets.train import TrainLive
-from ntkbook.widgets.truncation import TruncationExplorer, truncation_run
+from ntkbook.widgets.truncation import TruncationExplorer
 
 __all__ = [
     "ClickToDifferentiate",
@@ -20,13 +20,4 @@ __all__ = [
     "PredictNewPoint",
     "TrainLive",
     "TruncationExplorer",
-    "along_training",
-    "kernel_motion",
-    "learned",
-    "limiting_motion",
-    "linear_convergence",
-    "regression",
-    "residual_at_start",
-    "sizes_at_start",
-    "truncation_run",
 ]

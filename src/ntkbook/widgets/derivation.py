@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-import ntkbook
 from ntkbook import terms
+from ntkbook.experiments.deriving import ORDERS, term_values
 from ntkbook.terms import Factor, Term, Vector
 from ntkbook.widgets._base import BookWidget, module_text
 
 __all__ = ["ClickToDifferentiate"]
-
-ORDERS = (2, 3, 4)
-INPUT_DIM = 6
 
 
 class ClickToDifferentiate(BookWidget):
@@ -68,7 +63,8 @@ class ClickToDifferentiate(BookWidget):
             "pairs": list(pairs),
             "initial": initial or {},
         }
-        super().__init__(meta, np.concatenate([values(depth, m, activation) for depth in depths for m in widths]))
+        values = [term_values(depth=depth, width=m, activation=activation) for depth in depths for m in widths]
+        super().__init__(meta, np.concatenate(values))
 
 
 def derivation(depth: int, pairs: dict[str, int]) -> list[list[list[Any]]]:
@@ -90,24 +86,6 @@ def derivation(depth: int, pairs: dict[str, int]) -> list[list[list[Any]]]:
             table.append([parent, factor, _power_html(term), rule, products])
         tables.append(table)
     return tables
-
-
-def values(depth: int, width: int, activation: str) -> np.ndarray:
-    """For each order the value of every term in its order, then the kernel from `ntkbook.kernel_hierarchy`."""
-    with jax.enable_x64(True):
-        net = ntkbook.mlp(width=width, depth=depth, activation=activation)
-        x = ntkbook.data.sphere_points(jax.random.key(2), max(ORDERS), INPUT_DIM)
-        draw = np.random.default_rng(width).standard_normal  # JAX would compile a generator for every width
-        shapes = [(width, INPUT_DIM if layer == 0 else width) for layer in range(depth)]
-        weights = tuple(jnp.asarray(draw(shape)) for shape in shapes)
-        params = ntkbook.MLPParams(weights, jnp.asarray(draw(width)))
-        kernels = ntkbook.kernel_hierarchy(net, params, x, max_order=max(ORDERS)).kernels
-        parts: list[np.ndarray] = []
-        for order in ORDERS:
-            entry = tuple(range(order))
-            each = terms.evaluate_each(terms.kernel_terms(order, depth), net, params, x[:order])
-            parts += [np.asarray(each[(slice(None), *entry)]), np.asarray(kernels[order][entry])[None]]
-        return np.concatenate(parts)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -2,67 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from numpy.typing import ArrayLike
 
-import ntkbook
+from ntkbook.experiments import sizes_at_start
 from ntkbook.widgets._base import BookWidget, module_text
 
-__all__ = ["OrdersOfMagnitude", "sizes_at_start"]
-
-POINTS, INPUT_DIM = 4, 8
-
-
-def sizes_at_start(
-    *, activation: str, depth: int, width: int, seeds: Sequence[int], orders: Sequence[int] = (2, 3, 4, 5)
-) -> np.ndarray:
-    r"""The largest entry :math:`\max |K_0^{(r)}|` for several draws of the weights, (2.3).
-
-    Four fixed points on the unit sphere of :math:`R^8`; the draw depends on the seed and the width.
-
-    Parameters
-    ----------
-    activation, depth, width
-        The network, as in `ntkbook.mlp`.
-    seeds
-        Integers, one a draw.
-    orders
-        Which r.
-
-    Returns
-    -------
-    ndarray
-        Shape (orders, seeds), in JAX's default floating dtype.
-
-    Examples
-    --------
-    >>> from ntkbook.widgets import sizes_at_start
-    >>> sizes_at_start(activation="tanh", depth=1, width=16, seeds=[0, 1, 2], orders=(2, 3)).shape
-    (2, 3)
-    """
-    net = ntkbook.mlp(width=width, depth=depth, activation=activation)
-    x = ntkbook.data.sphere_points(jax.random.key(0), POINTS, INPUT_DIM)
-    keys = jnp.stack([jax.random.fold_in(jax.random.key(seed), width) for seed in seeds])
-    return np.asarray(_sizes(net, x, tuple(orders), keys)).T
-
-
-@partial(jax.jit, static_argnames=("net", "orders"))
-def _sizes(net: ntkbook.MLP, x: Array, orders: tuple[int, ...], keys: Array) -> Array:
-    def of_draw(key: Array) -> Array:
-        params = net.init(key, x.shape[1])
-        hierarchy = ntkbook.kernel_hierarchy(net, params, x, max_order=max(orders))
-        return jnp.stack([jnp.abs(hierarchy.kernels[r]).max() for r in orders])
-
-    return jax.lax.map(of_draw, keys)
+__all__ = ["OrdersOfMagnitude"]
 
 
 class OrdersOfMagnitude(BookWidget):
@@ -88,9 +38,9 @@ class OrdersOfMagnitude(BookWidget):
 
     Examples
     --------
-    >>> from ntkbook import results
+    >>> from ntkbook import experiments
     >>> from ntkbook.widgets import OrdersOfMagnitude
-    >>> OrdersOfMagnitude.from_file(results.FOLDER / "orders.json").meta["orders"]
+    >>> OrdersOfMagnitude.from_result(experiments.load("orders")).meta["orders"]
     [2, 3, 4, 5]
     """
 
@@ -118,25 +68,23 @@ class OrdersOfMagnitude(BookWidget):
             raise ValueError("table must hold positive finite sizes, since their logarithms are drawn and fitted.")
         meta = {
             "id": id,
-            "widths": list(widths),
+            "widths": np.asarray(widths).tolist(),
             "activations": list(activations),
-            "depths": list(depths),
-            "orders": list(orders),
+            "depths": np.asarray(depths).tolist(),
+            "orders": np.asarray(orders).tolist(),
             "seeds": sizes.shape[3],
             "initial": initial or {},
         }
         super().__init__(meta, sizes)
 
     @classmethod
-    def from_file(cls, path: str | Path, **keywords: Any) -> OrdersOfMagnitude:
-        """The widget of a file that ``tools/sweep_orders.py`` has written."""
-        sweep = json.loads(Path(path).read_text(encoding="utf-8"))
-        axes = {key: sweep[key] for key in ("activations", "depths", "orders")}
-        widths, seeds = sweep["widths"], sweep["seeds"]
-        shape = [len(sweep[key]) for key in ("activations", "depths", "widths", "orders")]
-        cells = [sweep["sizes"][f"{a} {d} {m}"] for a in axes["activations"] for d in axes["depths"] for m in widths]
-        table = np.moveaxis(np.reshape(cells, (*shape, seeds)), 2, 4)
-        return cls(widths, table, **axes, **keywords)
+    def from_result(cls, result: Mapping[str, Any], **keywords: Any) -> OrdersOfMagnitude:
+        """The widget of a result of the experiment "orders"."""
+        axes = {key: result[key] for key in ("activations", "depths", "orders")}
+        networks = product(axes["activations"], axes["depths"], result["widths"])
+        cells = [result["sizes"][f"{activation} {depth} {width}"] for activation, depth, width in networks]
+        shape = [len(result[key]) for key in ("activations", "depths", "widths", "orders")]
+        return cls(result["widths"], np.moveaxis(np.reshape(cells, (*shape, -1)), 2, 4), **axes, **keywords)
 
     def answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
         """New draws of one network's weights, at the widths up to the one asked for: (orders, seeds, widths)."""
