@@ -8,7 +8,8 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import ntkbook
-from ntkbook import kernels
+from ntkbook.kernels.devices import on_devices
+from ntkbook.kernels.routes import compute_kernel
 
 DEVICES = 4
 
@@ -42,11 +43,11 @@ def flops_on_each_device(order: int) -> float:
     divided = NamedSharding(jax.make_mesh((DEVICES,), ("points",)), P("points"))
 
     def flops(params, x, slots):
-        lowered = kernels._compute_kernel.lower(net, params, x, slots, "structured")
+        lowered = compute_kernel.lower(net, params, x, slots, "structured")
         return lowered.compile().cost_analysis()["flops"]
 
     slots = (None,) * order
-    return flops(*kernels._on_devices(divided, params, jax.device_put(x, divided), slots)) / flops(params, x, slots)
+    return flops(*on_devices(divided, params, jax.device_put(x, divided), slots)) / flops(params, x, slots)
 
 
 if __name__ == "__main__":

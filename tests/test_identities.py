@@ -121,7 +121,7 @@ def test_rotation_of_inputs_and_first_layer(problem, seed):
 @given(problems(depth=1))
 def test_duplicated_neurons(problem):
     net, params, x, _ = problem
-    (W,), a = params
+    (W,), a = params.weights, params.readout
     double = ntkbook.mlp(width=2 * M, depth=1)
     twice = ntkbook.MLPParams((jnp.concatenate([W, W]),), jnp.concatenate([a, a]))
     for order in (2, 3, 4):

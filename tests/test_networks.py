@@ -60,10 +60,36 @@ def test_outputs_stay_of_order_one_in_the_width():
     assert sizes[1] / sizes[0] == pytest.approx(1, abs=0.25)
 
 
+def test_biases():
+    without, net = ntkbook.mlp(width=100, depth=2), ntkbook.mlp(width=100, depth=2, b_std=0.3)
+    assert without == ntkbook.mlp(width=100, depth=2, b_std=0)
+    bare, params = (network.init(jax.random.key(0), 3) for network in (without, net))
+    assert bare.biases == () and [b.shape for b in params.biases] == [(100,), (100,)]
+    for left, right in zip(jax.tree.leaves(bare), jax.tree.leaves(params), strict=False):
+        assert (left == right).all()  # the same draws but for the biases
+    drawn = np.stack(params.biases)
+    assert drawn.std() == pytest.approx(0.3, rel=0.2) and abs(np.corrcoef(drawn)[0, 1]) < 0.3
+    x = jax.random.normal(jax.random.key(1), (5, 3))
+    hidden = np.asarray(x, float)
+    for W, b in zip(params.weights, params.biases, strict=True):
+        hidden = np.tanh(hidden @ np.asarray(W, float).T + np.asarray(b, float)) / 10
+    assert_close(net(params, x), hidden @ np.asarray(params.readout, float))
+    # Without biases nothing changes, to the last bit.
+    hidden = x
+    for W in bare.weights:
+        hidden = jnp.tanh(hidden @ W.T) / jnp.sqrt(jnp.asarray(100, x.dtype))
+    assert (without(bare, x) == hidden @ bare.readout).all()
+    with pytest.raises(ValueError, match=r"params must have shapes .*\(100,\), \(100,\)\] for .* b_std 0.3 "):
+        net(bare, x)
+    with pytest.raises(ValueError, match="params must have shapes .*b_std 0 "):
+        without(params, x)
+
+
 @pytest.mark.parametrize(
     ("error", "match", "arguments"),
     [
         (ValueError, "width must be at least 1, got 0. Pass 1 or more", {"width": 0}),
+        (ValueError, "b_std must be finite and not negative, got -1.0. Pass 0 or more", {"b_std": -1}),
         (TypeError, "width must be an integer, got 8.0. Pass a Python int", {"width": 8.0}),
         (ValueError, "depth must be at least 1, got -1", {"depth": -1}),
         (ValueError, "w_std must be positive and finite, got 0.0. Pass a number above 0", {"w_std": 0}),

@@ -12,7 +12,6 @@ import jax
 
 from ntkbook import data, diagnostics, terms
 from ntkbook.activations import Activation, Softplus, erf, identity, relu, sigmoid, softplus, tanh
-from ntkbook.architectures import Conv, ConvParams, ResNet, conv, resnet
 from ntkbook.dynamics import (
     FlowError,
     Result,
@@ -24,7 +23,7 @@ from ntkbook.dynamics import (
 )
 from ntkbook.kernels import KernelHierarchy, empirical_kernel, empirical_ntk, kernel_hierarchy, layer_kernels
 from ntkbook.limits import limit_kernel
-from ntkbook.networks import MLP, MLPParams, mlp
+from ntkbook.networks import MLP, Conv, ConvParams, MLPParams, ResNet, conv, mlp, resnet
 
 __all__ = [
     "MLP",

@@ -11,6 +11,7 @@ from jax import Array
 
 from ntkbook import _checks
 from ntkbook.activations import Activation, get_activation
+from ntkbook.networks.protocol import Affine, plain
 
 __all__ = ["MLP", "MLPParams", "mlp"]
 
@@ -24,6 +25,8 @@ class MLPParams(NamedTuple):
         W^(1), ..., W^(H): the first of shape (m, d), the others (m, m).
     readout
         a, of shape (m,).
+    biases
+        b^(1), ..., b^(H), each of shape (m,); empty for a network without.
 
     Examples
     --------
@@ -35,15 +38,17 @@ class MLPParams(NamedTuple):
 
     weights: tuple[Array, ...]
     readout: Array
+    biases: tuple[Array, ...] = ()
 
 
 @dataclass(frozen=True)
 class MLP:
     r"""A network :math:`f(x, \theta) = a^\top x^{(H)}` with
-    :math:`x^{(\ell)} = \sigma(W^{(\ell)} x^{(\ell-1)}) / \sqrt m` and :math:`x^{(0)} = x`, (1.1)-(1.2).
+    :math:`x^{(\ell)} = \sigma(W^{(\ell)} x^{(\ell-1)} + b^{(\ell)}) / \sqrt m` and :math:`x^{(0)} = x`, (1.1)-(1.2)
+    with biases, which are there only for `b_std` above 0.
 
     Make one with `mlp`, which checks its arguments. `net(params, x)` evaluates it, `net.init(key, input_dim)` draws
-    its parameters. There are no biases.
+    its parameters, `net.apply(params, x, affine)` says where they act (see `ntkbook.networks.Affine`).
 
     Examples
     --------
@@ -62,6 +67,8 @@ class MLP:
 
     def init(self, key: Array, input_dim: int) -> MLPParams:
         r"""Draw :math:`W^{(\ell)}_{ij} \sim N(0, \sigma_w^2)` and :math:`a_i \sim N(0, \sigma_a^2)`, all independent.
+
+        With biases also :math:`b^{(\ell)}_i \sim N(0, \sigma_b^2)`; the others are those drawn without.
 
         Parameters
         ----------
@@ -88,10 +95,14 @@ class MLP:
         ([(4, 3), (4, 4)], (4,))
         """
         key = _checks.prng_key(key)
-        d, m = _checks.integer(input_dim, "input_dim", at_least=1), self.width
-        *shapes, readout_shape = layer_shapes(d, m, self.depth)
+        d = _checks.integer(input_dim, "input_dim", at_least=1)
+        *shapes, readout_shape = layer_shapes(d, self.width, self.depth)
         weights, readout = draw(key, shapes, readout_shape, w_std=self.w_std, a_std=self.a_std)
-        return MLPParams(weights, readout)
+        if self.b_std == 0:
+            return MLPParams(weights, readout)
+        # The keys of the weights are the first of `key`'s; those of the biases come from one beyond.
+        b_keys = jax.random.split(jax.random.fold_in(key, self.depth + 1), self.depth)
+        return MLPParams(weights, readout, tuple(self.b_std * jax.random.normal(k, (self.width,)) for k in b_keys))
 
     def __call__(self, params: MLPParams, x: Array) -> Array:
         """f(x, theta): x of shape (n, d) gives (n,); one point (d,) gives a scalar.
@@ -110,9 +121,25 @@ class MLP:
         """
         x = _checks.floating_array(x, "x", ndim=(1, 2))
         check_params(self, params, x)
-        for W in params.weights:
-            x = self.activation(x @ W.T) / jnp.sqrt(jnp.asarray(self.width, x.dtype))
-        return x @ params.readout
+        return self.apply(params, x, plain)
+
+    def apply(self, params: MLPParams, x: Array, affine: Affine) -> Array:
+        """f(x, theta) for parameters and points that fit, with every product made by `affine`.
+
+        Examples
+        --------
+        >>> import jax, jax.numpy as jnp, ntkbook
+        >>> net = ntkbook.mlp(width=4, depth=2)
+        >>> params, x = net.init(jax.random.key(0), input_dim=3), jnp.ones(3)
+        >>> bool(net.apply(params, x, ntkbook.networks.plain) == net(params, x))
+        True
+        """
+        for ell, W in enumerate(params.weights):
+            h = affine(f"W{ell + 1}", W, x)
+            if params.biases:
+                h = h + affine(f"b{ell + 1}", params.biases[ell][:, None], jnp.ones((*x.shape[:-1], 1), x.dtype))
+            x = self.activation(h) / jnp.sqrt(jnp.asarray(self.width, x.dtype))
+        return affine("readout", params.readout, x)
 
 
 def mlp(
@@ -178,8 +205,9 @@ def draw(
 def check_params(net: MLP, params: MLPParams, x: Array) -> None:
     """Refuse parameters whose structure, shapes or dtype do not fit the network and the points."""
     d = x.shape[-1]
-    where = f"width {net.width}, depth {net.depth} and points with {d} coordinates"
-    check_leaves(params, MLPParams, layer_shapes(d, net.width, net.depth), x, of="an mlp", where=where)
+    where = f"width {net.width}, depth {net.depth}, b_std {net.b_std:g} and points with {d} coordinates"
+    shapes = layer_shapes(d, net.width, net.depth) + [(net.width,)] * (net.depth if net.b_std else 0)
+    check_leaves(params, MLPParams, shapes, x, of="an mlp", where=where)
 
 
 def check_leaves(params: Any, kind: type, shapes: list[tuple[int, ...]], x: Array, *, of: str, where: str) -> None:
