@@ -12,11 +12,12 @@ import ntkbook
 ROOT = Path(ntkbook.__file__).parent
 # From the bottom up: a module may import from earlier lines only. "" is the package with its public names.
 LAYERS = [
-    {"_checks", "_progress"},
+    {"_checks", "_moments", "_progress"},
+    {"activations._registry"},
     {"activations", "data", "results"},
     {"networks"},
     {"architectures"},
-    {"kernels", "limits.quadrature"},
+    {"kernels", "limits.own", "limits.quadrature"},
     {"terms"},
     {"limits.calculus", "limits.ntk"},
     {"limits.kernel"},

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import jax
 
-from ntkbook import data, diagnostics, terms
-from ntkbook.activations import Activation, Softplus, erf, identity, relu, sigmoid, softplus, tanh
+from ntkbook import activations, data, diagnostics, terms
+from ntkbook.activations import *  # noqa: F403 - all that have a name
 from ntkbook.architectures import Conv, ConvParams, ResNet, conv, resnet
 from ntkbook.dynamics import (
     FlowError,
@@ -25,8 +25,8 @@ from ntkbook.limits import limit_kernel
 from ntkbook.networks import MLP, MLPParams, mlp
 
 __all__ = [
+    *activations.__all__,
     "MLP",
-    "Activation",
     "Conv",
     "ConvParams",
     "FlowError",
@@ -34,7 +34,6 @@ __all__ = [
     "MLPParams",
     "ResNet",
     "Result",
-    "Softplus",
     "Trajectory",
     "conv",
     "data",
@@ -42,20 +41,14 @@ __all__ = [
     "empirical_kernel",
     "empirical_ntk",
     "enable_float64",
-    "erf",
     "frozen_kernel_flow",
     "gradient_descent",
     "gradient_flow",
-    "identity",
     "kernel_hierarchy",
     "layer_kernels",
     "limit_kernel",
     "mlp",
-    "relu",
     "resnet",
-    "sigmoid",
-    "softplus",
-    "tanh",
     "terms",
     "truncated_flow",
 ]
