@@ -13,7 +13,8 @@ import ntkbook
 ROOT = Path(ntkbook.__file__).parent
 # From the bottom up: a module may import from earlier lines only. "" is the package with its public names.
 LAYERS = [
-    {"_checks", "_extras", "_progress"},
+    {"_checks", "_extras", "_moments", "_progress"},
+    {"activations._registry"},
     {"activations", "data"},
     {"networks.protocol"},
     {"networks.fully_connected"},
@@ -24,7 +25,7 @@ LAYERS = [
     {"kernels.devices", "kernels.mlp"},
     {"kernels.arguments", "kernels.routes"},
     {"kernels.empirical"},
-    {"kernels", "limits.quadrature"},
+    {"kernels", "limits.own", "limits.quadrature"},
     {"terms"},
     {"limits.calculus", "limits.ntk"},
     {"limits.kernel"},

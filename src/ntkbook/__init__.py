@@ -10,8 +10,8 @@ from importlib.metadata import version
 
 import jax
 
-from ntkbook import data, diagnostics, terms
-from ntkbook.activations import Activation, Softplus, erf, identity, relu, sigmoid, softplus, tanh
+from ntkbook import activations, data, diagnostics, terms
+from ntkbook.activations import *  # noqa: F403 - all that have a name
 from ntkbook.dynamics import (
     FlowError,
     Result,
@@ -26,8 +26,8 @@ from ntkbook.limits import limit_kernel
 from ntkbook.networks import MLP, Conv, ConvParams, MLPParams, ResNet, conv, mlp, resnet
 
 __all__ = [
+    *activations.__all__,
     "MLP",
-    "Activation",
     "Conv",
     "ConvParams",
     "FlowError",
@@ -35,7 +35,6 @@ __all__ = [
     "MLPParams",
     "ResNet",
     "Result",
-    "Softplus",
     "Trajectory",
     "conv",
     "data",
@@ -43,20 +42,14 @@ __all__ = [
     "empirical_kernel",
     "empirical_ntk",
     "enable_float64",
-    "erf",
     "frozen_kernel_flow",
     "gradient_descent",
     "gradient_flow",
-    "identity",
     "kernel_hierarchy",
     "layer_kernels",
     "limit_kernel",
     "mlp",
-    "relu",
     "resnet",
-    "sigmoid",
-    "softplus",
-    "tanh",
     "terms",
     "truncated_flow",
 ]

@@ -24,6 +24,9 @@ def limit_kernel(net: MLP, x: Array, order: int = 2, x_test: Array | None = None
               \mathcal K^{(2)} = \Sigma^{(H)} + \sum_{\ell=1}^{H} \Sigma^{(\ell-1)}\, \sigma_a^2 \sigma_w^{2(H-\ell)}
               \prod_{k=\ell}^{H} \dot\Sigma^{(k)}.
 
+    With biases (u, v) has the covariance :math:`\sigma_w^2 \Sigma^{(\ell-1)} + \sigma_b^2`, and
+    :math:`\Sigma^{(\ell-1)} + 1` stands in the sum.
+
     Odd orders vanish. Even orders from 4 on are the sums of the limits of all terms of `ntkbook.terms`, by the Gaussian
     calculus of Appendix A. See the chapter "Theorem 2.3: the hierarchy".
 
@@ -57,9 +60,12 @@ def limit_kernel(net: MLP, x: Array, order: int = 2, x_test: Array | None = None
 
     Notes
     -----
-    Closed forms for erf, ReLU and identity; for other activations the trapezoidal rule in two dimensions, which
-    converges exponentially for analytic ones, to about 1e-12. It takes H k n q^2 evaluations of the activation, with q
-    between 64 and 1024 by the activation's steepness.
+    Order 2, for every activation that has a name and every size of the points and weights, under ``jit`` too: right to
+    1e-11 of :math:`\sqrt{K(x, x) K(x', x')}`, from closed forms, or sums of 625 of them for each pair and layer; in
+    float64 also where x is float32, and then rounded. Derivatives in x are right in both modes; the ReLU's kernel has
+    cones at parallel points, where they are the mean of the two slopes. For an activation of your own the trapezoidal
+    rule in two dimensions, which converges exponentially where it is analytic: H k n q^2 evaluations, with q between 65
+    and 1025 by its steepness. What q = 1025 does not resolve is refused, and comes out as NaN under ``jit``.
 
     Orders 4 and 6: trapezoidal rules on lattices, in float64 also where x is float32. One integral serves all tuples
     over the same distinct points, so the cost is that of all sets of at most r points, in as many dimensions as they

@@ -1,130 +1,99 @@
-r"""The limiting neural tangent kernel of (1.8), layer by layer, for any activation."""
+r"""The limiting neural tangent kernel of (1.8), layer by layer.
+
+Everything is computed in float64, whatever JAX's setting. Sums are written out: a matrix product's derivative would be
+taken in JAX's setting.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from ntkbook import _checks
-from ntkbook.activations import Activation, erf, identity, relu
+from ntkbook._moments import Moments, Pair
+from ntkbook.limits.own import Quadrature, settled_quadrature
 from ntkbook.networks import MLP
 
 __all__ = ["limiting_ntk"]
 
-# E[sigma(u) sigma(v)] and E[sigma'(u) sigma'(v)] for centred Gaussians with variances a, b and covariance c.
-Moments = Callable[[Array, Array, Array], tuple[Array, Array]]
-
 
 def limiting_ntk(net: MLP, first: Array, x: Array) -> Array:
-    variance, covariance = net.w_std**2, first @ x.T
-    a, b = jnp.sum(first**2, axis=1)[:, None], jnp.sum(x**2, axis=1)[None, :]
-    K = jnp.zeros_like(covariance)
-    for _ in range(net.depth):
-        # K sums the layers so far: one more layer multiplies their back-propagated part by E[sigma' sigma'].
-        below = variance * K + covariance
-        a, b, covariance = variance * a, variance * b, variance * covariance
-        moments = _moments(net.activation, max_std=_largest_std(a, b))
-        covariance, slopes = moments(a, b, covariance)
-        a, b = moments(a, a, a)[0], moments(b, b, b)[0]
-        K = slopes * below
-    return net.a_std**2 * K + covariance
-
-
-def _largest_std(a: Array, b: Array) -> float | None:
-    if _checks.is_traced(a, b):
-        return None
-    return float(np.sqrt(max(np.max(np.asarray(a)), np.max(np.asarray(b)))))
-
-
-def _moments(activation: Activation, max_std: float | None) -> Moments:
-    if activation in _CLOSED_FORMS:
-        return _CLOSED_FORMS[activation]
-    nodes = _NODES[-1] if max_std is None else _enough_nodes(activation, max_std)
-    return partial(_quadrature_moments, activation, nodes)
-
-
-# -- closed forms -----------------------------------------------------------------------------------------------------
-
-
-def _identity_moments(a: Array, b: Array, c: Array) -> tuple[Array, Array]:
-    return c, jnp.ones_like(c)
-
-
-def _erf_moments(a: Array, b: Array, c: Array) -> tuple[Array, Array]:
-    product = (1 + 2 * a) * (1 + 2 * b)
-    return 2 / jnp.pi * jnp.arcsin(2 * c / jnp.sqrt(product)), 4 / jnp.pi / jnp.sqrt(product - 4 * c**2)
-
-
-def _relu_moments(a: Array, b: Array, c: Array) -> tuple[Array, Array]:
-    sine = jnp.sqrt(jnp.maximum(a * b - c**2, 0))  # times the norms, as c is the cosine times the norms
-    angle = jnp.arctan2(sine, c)
-    return (sine + (jnp.pi - angle) * c) / (2 * jnp.pi), (jnp.pi - angle) / (2 * jnp.pi)
-
-
-_CLOSED_FORMS: dict[Activation, Moments] = {
-    identity: _identity_moments,
-    erf: _erf_moments,
-    relu: _relu_moments,
-}
-
-# -- quadrature -------------------------------------------------------------------------------------------------------
-
-_NODES = (64, 128, 256, 512, 1024)
-_REACH = 9.0  # standard deviations: the Gaussian density is below 1e-17 beyond
-
-
-def _rule(nodes: int, dtype: jnp.dtype) -> tuple[Array, Array]:
-    """The trapezoidal rule for expectations over a standard Gaussian."""
-    z = jnp.linspace(-_REACH, _REACH, nodes, dtype=dtype)
-    weights = jnp.exp(-(z**2) / 2)
-    return z, weights / weights.sum()
-
-
-def _enough_nodes(activation: Activation, std: float) -> int:
-    """The number of nodes at which the means of sigma(u), sigma'(u) and their squares settle, u of that deviation."""
-    dtype = jnp.result_type(float)
-
-    def one_dimension(nodes: int) -> np.ndarray:
-        z, weights = _rule(nodes, dtype)
-        value, slope = activation.with_derivative(std * z)
-        return np.asarray([weights @ part for part in (value, value**2, slope, slope**2)])
-
-    # Doubling the nodes squares the error where the activation is analytic, so the finer rule is much better than this.
-    accuracy = 1e-9 if dtype == jnp.float64 else 1e-5
-    coarse = one_dimension(_NODES[0] // 2)
-    for nodes in _NODES:
-        fine = one_dimension(nodes)
-        if np.all(np.abs(fine - coarse) <= accuracy * (1 + np.abs(fine))):
-            return nodes
-        coarse = fine
-    raise ArithmeticError(
-        f"the quadrature did not settle to {accuracy:g} for the activation {activation.name} at standard deviation "
-        f"{std:.3g} with {_NODES[-1]} nodes: it is too steep there, or not smooth. "
-        "Shorten the inputs, or lower w_std or the sharpness."
-    )
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _quadrature_moments(activation: Activation, nodes: int, a: Array, b: Array, c: Array) -> tuple[Array, Array]:
-    z, weights = _rule(nodes, c.dtype)
-
-    def pair(abc: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-        a, b, c = abc
-        u = jnp.sqrt(a) * z
-        slope = jnp.where(a > 0, c / jnp.sqrt(a), 0)
-        v = slope * z[:, None] + jnp.sqrt(jnp.maximum(b - slope**2, 0)) * z[None, :]
-        products = (
-            f * (g @ weights) for f, g in zip(activation.with_derivative(u), activation.with_derivative(v), strict=True)
+    """K (k, n) between points (k, d) and (n, d)."""
+    biased = _checks.is_traced(net.b_std) or net.b_std > 0
+    with jax.enable_x64(True):
+        w_variance, b_variance, a_variance = (
+            jnp.asarray(std, jnp.float64) ** 2 for std in (net.w_std, net.b_std, net.a_std)
         )
-        value, derivative = (weights @ p for p in products)
-        return value, derivative
+        points = first.astype(jnp.float64), x.astype(jnp.float64)
+        moments, settled = net.activation.moments, jnp.asarray(True)
+        if moments is None:
+            std = jnp.maximum(*(_largest_std(net, w_variance, b_variance, p) for p in points))
+            moments = settled_quadrature(net.activation, std)
+            settled = moments.is_fine_enough(std)
+        K = _kernel(moments, net.depth, biased, w_variance, b_variance, a_variance, *points)
+        return jnp.where(settled, K, jnp.nan).astype(x.dtype)
 
-    shape = jnp.broadcast_shapes(a.shape, b.shape, c.shape)
-    flat = tuple(jnp.broadcast_to(t, shape).ravel() for t in (a, b, c))
-    value, derivative = jax.lax.map(pair, flat)
-    return value.reshape(shape), derivative.reshape(shape)
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _kernel(
+    moments: Moments,
+    depth: int,
+    biased: bool,
+    w_variance: Array,
+    b_variance: Array,
+    a_variance: Array,
+    first: Array,
+    x: Array,
+) -> Array:
+    def layer(below: tuple[Pair, Array], _: None) -> tuple[tuple[Pair, Array], None]:
+        outputs, K = below
+        inputs = _affine(outputs, w_variance, b_variance, biased)
+        # K sums the layers so far: one more layer multiplies their back-propagated part by E[sigma' sigma'].
+        K = moments.slope(inputs) * (w_variance * K + outputs.c + (1.0 if biased else 0.0))
+        a, b = moments.variance(inputs.a), moments.variance(inputs.b)
+        return (Pair(a, b, moments.value(inputs), moments.sine2(inputs)), K), None
+
+    def entry(x1: Array, x2: Array) -> Array:
+        below, _ = jax.lax.scan(layer, (_inputs(x1, x2), jnp.zeros(())), length=depth - 1)
+        (outputs, K), _ = layer(below, None)  # apart from the scan, as only its covariance is needed
+        return a_variance * K + outputs.c
+
+    return jax.lax.map(lambda x1: jax.vmap(partial(entry, x1))(x), first)
+
+
+def _inputs(x1: Array, x2: Array) -> Pair:
+    """The points as a `Pair`. The sine comes from what of the longer point is perpendicular to the shorter one."""
+    a, b, c = jnp.sum(x1**2), jnp.sum(x2**2), jnp.sum(x1 * x2)
+    short, long = jnp.where(a <= b, x1, x2), jnp.where(a <= b, x2, x1)
+    apart = long - jnp.where(c < 0, -1, 1) * short
+    rest = apart - short * _quotient(jnp.sum(short * apart), jnp.sum(short**2))
+    return Pair(a, b, c, _quotient(jnp.sum(rest**2), jnp.sum(long**2)))
+
+
+def _quotient(v: Array, w: Array) -> Array:
+    """v / w, and 0 for w = 0."""
+    return jnp.where(w > 0, v / jnp.where(w > 0, w, 1), 0)
+
+
+def _affine(outputs: Pair, w_variance: Array, b_variance: Array, biased: bool) -> Pair:
+    """The preactivations W x + b of the next layer."""
+    a, b, c = (w_variance * part for part in outputs[:3])
+    if not biased:
+        return Pair(a, b, c, outputs.sine2)
+    distance = w_variance * outputs.distance()
+    a_all, b_all = a + b_variance, b + b_variance
+    sine2 = a / a_all * (b / b_all) * outputs.sine2 + distance / a_all * (b_variance / b_all)
+    return Pair(a_all, b_all, c + b_variance, sine2)
+
+
+def _largest_std(net: MLP, w_variance: Array, b_variance: Array, x: Array) -> Array:
+    """The largest deviation of a preactivation, over points and layers."""
+    a, largest = jnp.sum(x**2, axis=1), jnp.zeros(())
+    for _ in range(net.depth):
+        a = w_variance * a + b_variance
+        largest = jnp.maximum(largest, jnp.max(a))
+        a = Quadrature(net.activation).variance(a)
+    return jnp.sqrt(largest)

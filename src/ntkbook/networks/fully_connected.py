@@ -160,7 +160,7 @@ def mlp(
     depth
         H, the number of hidden layers.
     activation
-        "tanh", "erf", "sigmoid", "softplus", "relu", "identity", or an `Activation` of your own.
+        A name that `get_activation` lists, as "tanh" or "relu", or an `Activation` of your own.
     w_std, a_std
         Standard deviations sigma_w of every weight and sigma_a of every readout entry at the start.
     b_std
