@@ -1,5 +1,7 @@
 """The limiting kernels from order 4 on, against means over finite networks, exact cases and each other."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -37,50 +39,221 @@ def test_odd_orders_vanish_and_errors(x):
 # -- order 4 and 6 ----------------------------------------------------------------------------------------------------
 
 
-def mean_at_width_one(net, x, order, spacing):
-    """E K^(order) over networks of one neuron, in two input dimensions: for H = 1 the limit itself, at every width."""
-    line = np.arange(-8.5, 8.5, spacing)
-    weights = np.exp(-(line**2) / 2) / np.exp(-(line**2) / 2).sum()
-    readouts, readout_weights = np.polynomial.hermite_e.hermegauss(8)
-    w1, w2, a = np.meshgrid(line, line, readouts, indexing="ij")
-    mass = np.einsum("i,j,k->ijk", weights, weights, readout_weights / readout_weights.sum()).ravel()
-    neuron = ntkbook.mlp(width=1, depth=1, activation=net.activation)
+gelu = ntkbook.Activation("gelu", lambda z: z * jax.scipy.special.erfc(-z / jnp.sqrt(2.0)) / 2)
+sin = ntkbook.Activation("sin", jnp.sin, odd=True)
+built_in = [a for a in vars(ntkbook.activations).values() if isinstance(a, ntkbook.Activation) and a.smooth]
+smooth = list({a.name: a for a in (gelu, sin, *built_in, ntkbook.Softplus(4.0))}.values())
+each_activation = pytest.mark.parametrize("activation", smooth, ids=lambda a: a.name)
 
-    @jax.jit
-    def kernels(w, a):
-        params = ntkbook.MLPParams((net.w_std * w[:, None, :],), net.a_std * a[:, None])
-        return jax.vmap(lambda p: ntkbook.empirical_kernel(neuron, p, x, order=order))(params)
 
-    draws = np.stack([w1.ravel(), w2.ravel()], axis=1)
-    return sum(
-        np.tensordot(mass[part], np.asarray(kernels(draws[part], a.ravel()[part])), 1)
-        for part in np.array_split(np.arange(len(mass)), 16)
-    )
+def kernel_of_a_neuron(activation, G, order):
+    """K^(order) of f = a sigma(h), from a and h: along grad f_g, a moves by sigma(h_g), h by a sigma'(h_g) G_g."""
+    if order == 2:
+
+        def kernel(a, h):
+            values, slopes = activation.with_derivative(h)
+            return jnp.outer(values, values) + a**2 * G * jnp.outer(slopes, slopes)
+
+        return kernel
+    before = kernel_of_a_neuron(activation, G, order - 1)
+
+    def kernel(a, h):
+        values, slopes = activation.with_derivative(h)
+        moves = (values, a * slopes[:, None] * G)
+        return jax.vmap(lambda move: jax.jvp(before, (a, h), move)[1], out_axes=-1)(moves)
+
+    return kernel
+
+
+def mean_over_neurons(net, x, order, spacing, reach=9.0):
+    """E K^(order) over networks of one neuron by a fine trapezoidal rule: for H = 1 the limit itself at every width."""
+    G = np.asarray(x) @ np.asarray(x).T
+    variances, axes = np.linalg.eigh(net.w_std**2 * G + net.b_std**2)
+    factor = (axes * np.sqrt(np.abs(variances)))[:, variances > 1e-14 * variances.max()]
+    line = np.arange(0, reach, spacing)
+    line = np.concatenate([-line[:0:-1], line])
+    z = np.stack(np.meshgrid(*[line] * factor.shape[1], indexing="ij"), axis=-1).reshape(-1, factor.shape[1])
+    weights = np.exp(-np.sum(z**2, axis=1) / 2)
+    size, padded = 1024, -len(z) % 1024
+    h, mass = np.pad(z @ factor.T, ((0, padded), (0, 0))), np.pad(weights / weights.sum(), (0, padded))
+    part = partial(_part_of_mean, net.activation, order, net.a_std, G + (net.b_std > 0))
+    return sum(np.asarray(part(h[i : i + size], mass[i : i + size])) for i in range(0, len(h), size))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _part_of_mean(activation, order, a_std, G, h, mass):
+    a, a_mass = np.polynomial.hermite_e.hermegauss(8)
+    kernel = kernel_of_a_neuron(activation, G, order)
+    kernels = jax.vmap(jax.vmap(kernel, (0, None)), (None, 0))(a_std * a, h)
+    return jnp.einsum("h,a,ha...->...", mass, a_mass / a_mass.sum(), kernels)
 
 
 @double
-@pytest.mark.parametrize(("activation", "w_std"), [("tanh", 0.8), ("softplus", 1.2)])
-def test_one_layer_is_the_mean_at_width_one(activation, w_std, x):
-    net = ntkbook.mlp(width=1, depth=1, activation=activation, w_std=w_std, a_std=0.7)
-    planar = x[:, :2] * jnp.array([[1.0], [0.5], [2.0]])
-    K = ntkbook.limit_kernel(net, planar, order=4)
-    np.testing.assert_allclose(K, mean_at_width_one(net, planar, 4, 0.18), atol=1e-9)
+@each_activation
+def test_one_point_at_every_accepted_norm(activation):
+    net = ntkbook.mlp(width=1, activation=activation)
+    steep = 4.0 if activation.name == "softplus(4)" else 1.0
+    for norm in (1e-30, 1e-3, 0.1, 0.5, 1.0, 1.2, 1.5, 1.9, 3.0, 5.0):
+        x = np.array([[norm / steep]])
+        np.testing.assert_allclose(
+            ntkbook.limit_kernel(net, jnp.asarray(x), order=4),
+            mean_over_neurons(net, x, 4, min(0.1, 0.04 / norm)),
+            rtol=5e-11,
+        )
+
+
+@double
+@pytest.mark.parametrize(("norm", "value"), [(1.0, -1.741381298422671), (1.2, -4.7162653451202505)])
+def test_narrow_products_of_erf(norm, value):
+    # erf' four times is exp(-4 u^2): far narrower than any single derivative
+    net = ntkbook.mlp(width=1, activation="erf")
+    assert abs(ntkbook.limit_kernel(net, jnp.array([[norm]]), order=4).item() / value - 1) < 2e-11
+
+
+planar = {
+    "apart": [[1.0, 0.0], [-0.5, 0.8], [0.3, -1.0]],
+    "repeated": [[1.0, 0.0], [0.6, 0.8], [1.0, 0.0], [0.0, 0.0]],
+    "nearly dependent": [[1.0, 0.0], [1.0, 1e-3], [-1.0, 1e-6]],
+    "of many sizes": [[1.0, 0.0], [6e-3, 8e-3], [0.0, 1e-6]],
+}
+
+
+@double
+@each_activation
+def test_points_in_the_plane(activation):
+    net = ntkbook.mlp(width=1, activation=activation, w_std=0.8, a_std=0.7)
+    x = jnp.array([[1.0, 0.0], [-0.5, 0.8], [1.0, 1e-3]])
+    K = ntkbook.limit_kernel(net, x, order=4)
+    np.testing.assert_allclose(K, mean_over_neurons(net, x, 4, 0.15), atol=1e-10 * abs(K).max())
 
 
 @double
 @pytest.mark.slow
-def test_order_six_is_the_mean_at_width_one(x):
-    net = ntkbook.mlp(width=1, depth=1, activation="tanh", w_std=0.8)
-    K = ntkbook.limit_kernel(net, x[:, :2], order=6)
-    np.testing.assert_allclose(K, mean_at_width_one(net, x[:, :2], 6, 0.2), atol=1e-6 * abs(K).max())
+@each_activation
+@pytest.mark.parametrize("points", planar)
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 2.0])
+def test_points_in_the_plane_of_every_size(activation, points, scale):
+    net = ntkbook.mlp(width=1, activation=activation, w_std=0.3 if activation.name == "softplus(4)" else 1.0)
+    x = scale * jnp.array(planar[points])
+    K = ntkbook.limit_kernel(net, x, order=4)
+    np.testing.assert_allclose(K, mean_over_neurons(net, x, 4, 0.09), atol=1e-10 * abs(K).max())
 
 
-def test_linear_networks_of_one_layer_by_hand(x):
-    # m K^(4) = (s_w^2 + s_a^2) (2 <1,2> <3,4> + <1,3> <2,4> + <2,3> <1,4>)
-    net = ntkbook.mlp(width=1, depth=1, activation="identity", w_std=1.5, a_std=0.5)
+@double
+@pytest.mark.slow
+@each_activation
+def test_order_six_of_points_in_the_plane(activation):
+    net = ntkbook.mlp(width=1, activation=activation, w_std=0.8)
+    x = jnp.array([[1.0, 0.0], [-0.5, 0.8], [0.3, -1.0], [0.9, 0.1]])
+    K = ntkbook.limit_kernel(net, x, order=6)
+    np.testing.assert_allclose(K, mean_over_neurons(net, x, 6, 0.15), atol=1e-6 * abs(K).max())
+
+
+@double
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", ["tanh", "softplus"])
+def test_three_independent_points(activation, x):
+    net = ntkbook.mlp(width=1, activation=activation)
+    K = ntkbook.limit_kernel(net, x[:, :3], order=4)
+    np.testing.assert_allclose(K, mean_over_neurons(net, x[:, :3], 4, 0.22), atol=1e-10 * abs(K).max())
+
+
+@double
+def test_what_is_too_steep_is_refused_before_any_integral(monkeypatch):
+    monkeypatch.setattr(calculus, "means", lambda *args, **options: pytest.fail("an integral was computed"))
+    for activation in (ntkbook.tanh, ntkbook.erf, ntkbook.sigmoid, ntkbook.softplus, gelu, sin):
+        # at 2 pi 512 a sine repeats itself from node to node of the finest grid
+        for norm in (100.0, 512 * 2 * np.pi, 1e6):
+            with pytest.raises(ArithmeticError, match="did not settle"):
+                ntkbook.limit_kernel(ntkbook.mlp(width=1, activation=activation), jnp.array([[norm]]), order=4)
+    nearly_dependent = 6 * jnp.eye(4)[jnp.array([0, 0, 1, 2])] + 1e-3 * jnp.eye(4)[3] * jnp.eye(4)[:, :1]
+    with pytest.raises(ArithmeticError, match="lattice points in 3 dimensions, more than 2e"):
+        ntkbook.limit_kernel(ntkbook.mlp(width=1), nearly_dependent, order=4)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_linear_networks_by_hand(depth, x):
+    r"""All <p>, <q> of vectors that differ by products of matrices and their transposes: the corrections count.
+
+    For depth 2, with f = <a, W2 W1 x>/m, p = W1 x, q = W2 p/sqrt(m), b = W2^T a/sqrt(m) and the limits
+    |p|^2/m = s G, |q|^2/m = s^2 G, |a|^2/m = t, |b|^2/m = s t, |W2 b|^2/m^2 = 2 s^2 t, |W2^T q|^2/m^2 = 2 s^3 G
+    (the second moment of a Wishart matrix is 2), (3.1) gives the first line of the table.
+    """
+    s, t = 1.5, 0.7
+    net = ntkbook.mlp(width=1, depth=depth, activation="identity", w_std=s**0.5, a_std=t**0.5)
     G = np.asarray(x @ x.T)
     pairs = [np.einsum(f"{p},{q}->abcd", G, G) for p, q in (("ab", "cd"), ("ac", "bd"), ("bc", "ad"))]
-    assert_close(ntkbook.limit_kernel(net, x, order=4), 2.5 * (2 * pairs[0] + pairs[1] + pairs[2]), float64=1e-9)
+    ntk = s**depth + depth * t * s ** (depth - 1)
+    factor = {1: 1, 2: 3 * s + t, 3: 6 * s**2 + 4 * s * t}[depth]
+    expected = ntk * factor * (2 * pairs[0] + pairs[1] + pairs[2])
+    assert_close(ntkbook.limit_kernel(net, x, order=4), expected, float64=1e-11)
+
+
+# -- biases -----------------------------------------------------------------------------------------------------------
+
+
+@double
+@pytest.mark.parametrize(("activation", "order"), [("tanh", 4), ("softplus", 4), ("softplus", 6)])
+def test_biases_of_one_layer(activation, order):
+    net = ntkbook.mlp(width=1, activation=activation, w_std=0.9, a_std=0.7, b_std=0.6)
+    x = jnp.array([[1.0, 0.0], [-0.5, 0.8], [0.3, 0.3]] if order == 4 else [[1.0], [-0.3]])
+    K = ntkbook.limit_kernel(net, x, order=order)
+    expected = mean_over_neurons(net, x, order, 0.3 if order == 4 else 0.2)
+    np.testing.assert_allclose(K, expected, atol={4: 1e-10, 6: 1e-6}[order] * abs(K).max())
+
+
+def with_biases(activation):
+    """A network written out anew, for automatic differentiation."""
+
+    def net(params, x):
+        weights, biases, readout = params
+        for W, b in zip(weights, biases, strict=True):
+            x = activation(x @ W.T + b) / np.sqrt(len(readout))
+        return x @ readout
+
+    return net
+
+
+@double
+def test_biases_of_one_layer_by_automatic_differentiation():
+    net = ntkbook.mlp(width=1, activation="tanh", w_std=0.9, a_std=0.7, b_std=0.6)
+    x = jnp.array([[0.5], [-0.3]])
+    line, (a, mass) = np.arange(-8.5, 8.6, 0.3), np.polynomial.hermite_e.hermegauss(6)
+    w, b, a = (part.ravel() for part in np.meshgrid(line, line, a, indexing="ij"))
+    mass = np.einsum("i,j,k->ijk", np.exp(-(line**2) / 2), np.exp(-(line**2) / 2), mass).ravel()
+
+    def kernel(w, b, a):
+        params = ((0.9 * w[None, None],), (0.6 * b[None],), 0.7 * a[None])
+        return ntkbook.empirical_kernel(with_biases(jnp.tanh), params, x, order=4)
+
+    kernels = jax.jit(jax.vmap(kernel))(w, b, a)
+    expected = np.tensordot(mass / mass.sum(), np.asarray(kernels), 1)
+    np.testing.assert_allclose(ntkbook.limit_kernel(net, x, order=4), expected, atol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("depth", [2, 3])
+def test_means_over_widths_with_biases(depth, x):
+    limit = ntkbook.limit_kernel(ntkbook.mlp(width=1, depth=depth, activation="tanh", b_std=0.8), x[:2], order=4)
+    mean, error = {}, {}
+    for width in (32, 64):
+
+        def draw(key, m=width):
+            keys = jax.random.split(key, 2 * depth + 1)
+            shapes = [(m, 4)] + [(m, m)] * (depth - 1)
+            weights = tuple(jax.random.normal(k, shape) for k, shape in zip(keys[:depth], shapes, strict=True))
+            biases = tuple(0.8 * jax.random.normal(k, (m,)) for k in keys[depth:-1])
+            params = (weights, biases, jax.random.normal(keys[-1], (m,)))
+            return m * ntkbook.empirical_kernel(with_biases(jnp.tanh), params, x[:2], order=4)
+
+        samples = jax.lax.map(draw, jax.random.split(jax.random.key(width), 4000), batch_size=50)
+        mean[width], error[width] = samples.mean(axis=0), samples.std(axis=0) / np.sqrt(len(samples))
+    extrapolated, deviation = 2 * mean[64] - mean[32], np.sqrt(4 * error[64] ** 2 + error[32] ** 2)
+    assert (abs(extrapolated - limit) < 4 * deviation).all()
+    assert deviation.max() < 0.05 * abs(limit).max()
+
+
+# -- the calculus -----------------------------------------------------------------------------------------------------
 
 
 @double

@@ -241,5 +241,7 @@ def test_errors():
         terms.evaluate([term, terms.kernel_terms(3, 2)[0]], net, params, x)
     with pytest.raises(ValueError, match="a network of depth 2, got depth 1"):
         terms.evaluate(terms.kernel_terms(2, 1), net, params, x)
+    with pytest.raises(ValueError, match="without biases"):
+        terms.evaluate(term, ntkbook.mlp(width=6, depth=2, b_std=1.0), params, x)
     with pytest.raises(TypeError, match="wants an ntkbook.mlp"):
         terms.evaluate(term, lambda params, point: point.sum(), params, x)

@@ -599,7 +599,7 @@ def evaluate(terms: Term | Iterable[Term], net: MLP, params: MLPParams, x: Array
     Raises
     ------
     ValueError, TypeError
-        Before any computation, if terms, network, shapes or dtypes do not fit each other.
+        Before any computation, if terms, network, shapes or dtypes do not fit each other, or the network has biases.
 
     Notes
     -----
@@ -669,6 +669,11 @@ def _each(summands: tuple[Term, ...], net: MLP, params: MLPParams, x: Array) -> 
     order = _check_terms(summands)
     if not isinstance(net, MLP):
         raise TypeError(f"evaluate wants an ntkbook.mlp, whose layers the terms name, got {type(net).__name__}.")
+    if net.b_std:
+        raise ValueError(
+            f"evaluate wants a network without biases, since the rules (3.1) name none, got b_std = {net.b_std:g}. "
+            "Take ntkbook.empirical_kernel."
+        )
     if net.depth != summands[0].depth:
         raise ValueError(
             f"terms must be those of a network of depth {net.depth}, got depth {summands[0].depth}. "

@@ -13,6 +13,9 @@ transpose, since both sides use the same entries (Lemma A.3):
 Here :math:`h_\alpha` is the G of :math:`\sqrt m\, x_\alpha^{(\ell-1)}`. Integration by parts in the Gaussians G, Z and
 the readout then leaves means of products of derivatives of the activation at the h alone: Gaussian integrals with at
 most as many dimensions as there are distinct points.
+
+Biases, :math:`h^{(\ell)} = W^{(\ell)} x^{(\ell-1)} + b^{(\ell)}`, are the weights of one more input that is 1: the
+covariances of the h gain :math:`\sigma_b^2`, and where weights moved, the inner product of their inputs gains 1.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ import numpy as np
 
 from ntkbook import _progress
 from ntkbook.activations import Activation, identity
-from ntkbook.limits.quadrature import Powers, means, settled_rule
+from ntkbook.limits.quadrature import Powers, check, means, settled_rule
 from ntkbook.networks import MLP
 from ntkbook.terms import Factor, Vector, kernel_terms
 
@@ -48,6 +51,7 @@ class _Calculus:
 
     def __init__(self, net: MLP, order: int, gram: Callable[[int, int], np.ndarray], mean: Mean) -> None:
         self.depth, self.w_variance, self.a_variance = net.depth, net.w_std**2, net.a_std**2
+        self.biases = net.b_std > 0
         self.gram, self.mean = gram, mean
         self.one, self.zero = np.ones((1,) * order), np.zeros((1,) * order)
         self.gaussians: list[Word] = []  # a Gaussian is named by the word whose product with a weight it belongs to
@@ -64,9 +68,12 @@ class _Calculus:
             u, v = (vector.factors for vector in pair)
             layer = self.layer(u)
             if layer == 0:
-                self.pairs[pair] = self.gram(u[0].slot, v[0].slot)
+                value = self.gram(u[0].slot, v[0].slot)
             else:
-                self.pairs[pair] = self.expectation(layer, _times(self.polynomial(u), self.polynomial(v)))
+                value = self.expectation(layer, _times(self.polynomial(u), self.polynomial(v)))
+            # Inputs of the same weights at two points: these weights moved. A bias is one more input that is 1.
+            inputs = layer < self.depth and u[0].kind == v[0].kind == "layer"
+            self.pairs[pair] = value + self.one if self.biases and inputs else value
         return self.pairs[pair]
 
     def layer(self, word: Word) -> int:
@@ -259,8 +266,8 @@ def _by_slot(slopes: Slopes) -> tuple[tuple[int, ...], Powers]:
 
 
 _FEW = 3  # distinct points: up to here the integrals cost little, and are computed better than asked for
-_BEST = 1e-11
-_ACCURACY = {4: _BEST, 6: 3e-6}  # by order
+_BEST = 1e-12
+_ACCURACY = {4: 1e-11, 6: 3e-6}  # by order
 _PAIR: Powers = ((0,), (0,))  # E[sigma(h_1) sigma(h_2)], the next layer's covariance
 
 
@@ -268,34 +275,53 @@ def _tables(
     net: MLP, gram: np.ndarray, n: int, needed: frozenset[tuple[int, Powers]], order: int, progress: bool
 ) -> dict[tuple[int, Powers], np.ndarray]:
     """The means over all tuples of points with at most one from n on: an axis for each slot."""
-    tables = {}
+    integrals = []
     for layer in range(1, net.depth + 1):
-        covariance = net.w_std**2 * gram
-        wanted = sorted({_PAIR} | {powers for k, powers in needed if k == layer})
-        found = _means_over_tuples(net.activation, covariance, n, wanted, _ACCURACY[order], progress)
-        tables.update({(layer, powers): table for powers, table in found.items()})
-        gram = found[_PAIR]
-    return tables
+        covariance = net.w_std**2 * gram + net.b_std**2
+        wanted = sorted(powers for k, powers in needed if k == layer)
+        integrals.append(_Integrals(net.activation, covariance, n, wanted, _ACCURACY[order]))
+        if layer < net.depth:
+            gram = _Integrals(net.activation, covariance, n, [_PAIR], _BEST).tables()[_PAIR]
+    return {
+        (layer, powers): table
+        for layer, of_layer in enumerate(integrals, start=1)
+        for powers, table in of_layer.tables(progress).items()
+    }
 
 
-def _means_over_tuples(
-    activation: Activation, covariance: np.ndarray, n: int, wanted: list[Powers], accuracy: float, progress: bool
-) -> dict[Powers, np.ndarray]:
-    """One integral for each set of distinct points and each product there: every tuple over the set shares them."""
-    total, most = len(covariance), max(map(len, wanted))
-    highest = max(u for powers in wanted for U in powers for u in U)
-    line = settled_rule(activation, float(np.sqrt(np.diag(covariance).max())), highest, _BEST)
-    tables = {powers: np.zeros((total,) * len(powers)) for powers in wanted}
-    for size in range(1, most + 1):
-        products, places = _products_on(size, wanted)
-        rest, asked = list(combinations(range(n), size)), _BEST if size <= _FEW else accuracy
-        rest += [(*few, late) for late in range(n, total) for few in combinations(range(n), size - 1)]
-        for points in _progress.steps(rest, f"sets of {size} points", wanted=progress):
-            among_them = covariance[np.ix_(points, points)]
-            values = means(activation, among_them, products, line, asked, progress=progress)
-            for powers, (assignments, numbers) in places.items():
-                tables[powers][tuple(np.array(points)[assignments].T)] = values[numbers]
-    return tables
+class _Integrals:
+    """The means of products at all tuples of points; those that would take too long are refused at once.
+
+    One integral for each set of distinct points and each product there: every tuple over the set shares them.
+    """
+
+    def __init__(
+        self, activation: Activation, covariance: np.ndarray, n: int, wanted: list[Powers], accuracy: float
+    ) -> None:
+        self.activation, self.covariance, self.n, self.wanted = activation, covariance, n, wanted
+        most = min(len(covariance), max(map(len, wanted)))
+        self.sizes = [(size, *_products_on(size, wanted)) for size in range(1, most + 1)]
+        self.accuracy = {size: _BEST if size <= _FEW else accuracy for size in range(1, most + 1)}
+        on_one_point = self.sizes[0][1]
+        self.line = settled_rule(activation, float(np.sqrt(np.diag(covariance).max())), on_one_point, _BEST)
+        for size, products, _ in self.sizes:
+            among_them = (covariance[np.ix_(points, points)] for points in self.sets(size))
+            check(activation, among_them, products, self.line, self.accuracy[size])
+
+    def sets(self, size: int) -> list[tuple[int, ...]]:
+        n, total = self.n, len(self.covariance)
+        with_late = [(*few, late) for late in range(n, total) for few in combinations(range(n), size - 1)]
+        return list(combinations(range(n), size)) + with_late
+
+    def tables(self, progress: bool = False) -> dict[Powers, np.ndarray]:
+        tables = {powers: np.zeros((len(self.covariance),) * len(powers)) for powers in self.wanted}
+        for size, products, places in self.sizes:
+            for points in _progress.steps(self.sets(size), f"sets of {size} points", wanted=progress):
+                among_them = self.covariance[np.ix_(points, points)]
+                values = means(self.activation, among_them, products, self.line, self.accuracy[size], progress=progress)
+                for powers, (assignments, numbers) in places.items():
+                    tables[powers][tuple(np.array(points)[assignments].T)] = values[numbers]
+        return tables
 
 
 def _products_on(size: int, wanted: list[Powers]) -> tuple[list[Powers], dict[Powers, tuple[np.ndarray, np.ndarray]]]:
