@@ -23,6 +23,7 @@ LAYERS = [
     {"limits", "dynamics", "diagnostics"},
     {"claims", "plots"},
     {""},
+    {"widgets._modules"},
     {"widgets._base"},
     {
         "widgets.convergence",
