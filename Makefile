@@ -34,6 +34,13 @@ help: ## this list
 	$(PYTHON) tools/browser.py
 	@touch $@
 
+# The linter and the types of the page's scripts. Node itself comes with the test packages; nobody else needs it.
+NODE_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
+node_modules/.installed: .venv/.installed package.json package-lock.json .npmrc
+	@echo "== installing the linter and the types of the page's scripts"
+	$(NODE_PATH) npm ci --silent
+	@touch $@
+
 setup: .venv/.installed ## create .venv
 browser: .venv/.browser ## find or install the browser of the tests
 
@@ -49,12 +56,14 @@ serve: book ## open the site locally
 
 # -- checks ----------------------------------------------------------------------------------------------------------
 
-check: setup ## lint, types, unit and doc tests: the fast part, for every commit
+check: setup node_modules/.installed ## lint, types, unit and doc tests: the fast part, for every commit
 	@echo "== lint"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(NODE_PATH) npm run --silent lint
 	@echo "== types"
 	$(BIN)/mypy
+	$(NODE_PATH) npm run --silent types
 	@echo "== unit and doc tests, float64"
 	JAX_ENABLE_X64=1 $(BIN)/pytest -q $(PARALLEL) -m "$(FAST)"
 
@@ -69,5 +78,5 @@ test: browser check book ## every check
 bench: setup ## the benchmarks, as ratios measured in one run
 	PYTHONPATH=tools $(PYTHON) -m benchmarks
 
-clean: ## remove what was built (not .venv)
+clean: ## remove what was built (not .venv, not node_modules)
 	rm -rf _build dist .pytest_cache .mypy_cache .ruff_cache

@@ -47,7 +47,8 @@ LAYERS = [
         "experiments.theorem_2_6",
     },
     {"experiments"},
-    {"experiments.__main__", "widgets._base"},
+    {"experiments.__main__", "widgets._modules"},
+    {"widgets._base"},
     {
         "widgets.convergence",
         "widgets.derivation",

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
-import re
+import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from widget_pages import simulates
+from widget_samples import SAMPLES
 
 import ntkbook
+import ntkbook.widgets
 from ntkbook import terms
 from ntkbook.experiments import linear_convergence, sizes_at_start
 from ntkbook.experiments.corollary_2_4 import TIMES as MOTION_TIMES
@@ -31,17 +37,6 @@ from ntkbook.widgets import (
     TruncationExplorer,
 )
 from ntkbook.widgets._base import BookWidget
-
-WIDGETS = [
-    TrainLive,
-    OrdersOfMagnitude,
-    HierarchyAtWork,
-    KernelInMotion,
-    LinearConvergence,
-    TruncationExplorer,
-    PredictNewPoint,
-    ClickToDifferentiate,
-]
 
 
 def floats(widget: BookWidget) -> np.ndarray:
@@ -62,14 +57,44 @@ def test_ntkbook_alone_imports_no_widget_library() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-@pytest.mark.parametrize("widget", WIDGETS)
-def test_a_module_stands_alone(widget: type[BookWidget]) -> None:
-    text = str(widget._esm)
-    assert text.count("export default") == 1
-    assert not re.search(r"^\s*import\b|\bimport\(", text, re.MULTILINE)
-    assert set(re.findall(r"https?://[^\"']+", text)) == {"http://www.w3.org/2000/svg"}  # a name, not an address
+def marked_in(file: str) -> set[str]:
+    """The widgets that the tests of a file say they are about."""
+    path = Path(__file__).parent / file
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    marks = [mark for test in vars(module).values() for mark in getattr(test, "pytestmark", [])]
+    return {mark.args[0] for mark in marks if mark.name == "widget"}
 
 
+def test_every_widget_is_public_and_tested() -> None:
+    """Its data here; its controls and links in the browser, by its sample; what it trains in the page there too."""
+    for module in pkgutil.iter_modules(ntkbook.widgets.__path__, "ntkbook.widgets."):
+        importlib.import_module(module.name)
+    known = BookWidget.registry
+    assert {widget.__name__ for widget in known.values()} <= set(ntkbook.widgets.__all__)
+    assert set(SAMPLES) == set(known)
+    assert marked_in("test_widgets.py") == set(known)
+    assert marked_in("browser/test_simulation.py") == {name for name in known if simulates(name)}
+
+
+def test_a_widget_is_known_by_the_name_of_its_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BookWidget, "registry", {})
+
+    class LookAtThis(BookWidget):
+        _esm = ""
+
+    assert BookWidget.registry == {"look-at-this": LookAtThis}
+    assert LookAtThis({}).name == "look-at-this" and BookWidget.registry == {"look-at-this": LookAtThis}
+
+
+@pytest.mark.parametrize("name", sorted(BookWidget.registry))
+def test_a_widget_goes_by_its_name_in_the_page_too(name: str) -> None:
+    assert f'name: "{name}"' in str(BookWidget.registry[name]._esm) and SAMPLES[name].make().meta["id"] == name
+
+
+@pytest.mark.widget("train-live")
 def test_train_live_has_data_of_its_own() -> None:
     widget = TrainLive()
     angles, y = np.array(widget.meta["angles"]), np.array(widget.meta["y"])
@@ -105,6 +130,7 @@ def table(activations: int = 1, depths: int = 2, orders: int = 2, seeds: int = 3
     )
 
 
+@pytest.mark.widget("orders-of-magnitude")
 def test_orders_of_magnitude_carries_its_table() -> None:
     widget = OrdersOfMagnitude([8, 16, 32, 64], table(), activations=["tanh"], orders=(2, 3))
     assert np.array_equal(floats(widget), table().ravel())
@@ -153,6 +179,7 @@ def test_other_messages_are_left_alone() -> None:
     widget._receive(widget, {"type": "hello"}, [])
 
 
+@pytest.mark.widget("hierarchy-at-work")
 def test_hierarchy_at_work_carries_its_runs_by_width() -> None:
     runs = {width: np.full((len(TIMES), LENGTH), float(width)) for width in (64, 16)}
     widget = HierarchyAtWork(runs)
@@ -166,6 +193,7 @@ def motions(seeds: int = 3, times: int = len(MOTION_TIMES)) -> dict[int, np.ndar
     return {width: np.full((seeds, 2, times, 6), float(width)) for width in (64, 16)}
 
 
+@pytest.mark.widget("kernel-in-motion")
 def test_kernel_in_motion_carries_the_limit_and_then_its_runs_by_width() -> None:
     widget = KernelInMotion(motions(), np.zeros((len(MOTION_TIMES), 6)))
     assert widget.meta["widths"] == [16, 64] and widget.meta["seeds"] == 3
@@ -199,6 +227,7 @@ def truncations(times: int = len(TRUNCATION_TIMES)) -> tuple[dict[str, dict[int,
     return runs, {name: np.full((3, 2, len(LEVELS), len(TRUNCATION_TIMES), 2), 0.5) for name in DATA_SETS}
 
 
+@pytest.mark.widget("truncation-explorer")
 def test_truncation_explorer_carries_runs_by_width_and_then_errors() -> None:
     widget = TruncationExplorer(*truncations())
     assert widget.meta["widths"] == [16, 64] and widget.meta["seeds"] == 3
@@ -224,6 +253,7 @@ def test_another_truncated_network_comes_from_python(monkeypatch: pytest.MonkeyP
     assert array.size == 2 * 5 * len(TRUNCATION_TIMES) * 9 and set(array) == {np.float32(16.5), np.float32(64.5)}
 
 
+@pytest.mark.widget("click-to-differentiate")
 def test_click_to_differentiate_ships_the_derivation_of_terms() -> None:
     widget = ClickToDifferentiate(depths=[1, 2], widths=[6])
     assert [[len(table) for table in of_depth] for of_depth in widget.meta["tables"]] == [[2, 6, 28], [3, 22, 282]]
@@ -263,6 +293,7 @@ def convergences(times: int = len(CONVERGENCE_TIMES)) -> np.ndarray:
     return 1.0 + np.arange(np.prod(shape)).reshape(shape)
 
 
+@pytest.mark.widget("linear-convergence")
 def test_linear_convergence_carries_its_runs_and_eigenvalues() -> None:
     widget = LinearConvergence(convergences(), np.full((1, 2, 2), 0.5), **CONVERGENCE_AXES)
     assert np.array_equal(floats(widget), convergences().ravel().astype(np.float32))
@@ -284,6 +315,7 @@ def test_other_networks_of_one_setting_come_from_python() -> None:
     np.testing.assert_allclose(array, linear_convergence(n=4, seeds=[7, 8], **setting).ravel(), rtol=1e-6)
 
 
+@pytest.mark.widget("predict-new-point")
 def test_predict_new_point_carries_the_limiting_kernel_of_its_task() -> None:
     widget = PredictNewPoint(initial={"width": 128})
     meta = widget.meta

@@ -11,6 +11,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 
 from ntkbook.widgets._base import BookWidget
+from ntkbook.widgets._modules import module_text
 
 # The colours of the site's theme in both modes, by the names that the widgets look for.
 PAGE = """<!doctype html>
@@ -83,6 +84,23 @@ def open_page(
     page.goto(path.as_uri() + fragment)
     page.wait_for_function("window.loaded === true")
     return page, errors
+
+
+def open_script(browser: Browser, name: str) -> Page:
+    """A page with one of the scripts as `window.module`."""
+    page = browser.new_page()
+    page.evaluate(
+        """async (text) => {
+          window.module = await import(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+        }""",
+        module_text(name),
+    )
+    return page
+
+
+def simulates(name: str) -> bool:
+    """Whether the widget of this name trains networks in the page."""
+    return "const $simulation = " in str(BookWidget.registry[name]._esm)
 
 
 def answer(widget: BookWidget, request: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,9 @@
-"""The simulation in JavaScript against ntkbook's own numbers, from the very same weights."""
+"""What the page computes against ntkbook's own numbers, from the very same weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
-from widget_pages import open_page, write_page
+from widget_pages import open_script
 
 import ntkbook
-from ntkbook.widgets import TrainLive
+from ntkbook.widgets import PredictNewPoint, learned, regression
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +22,7 @@ TIMES = [0.0, 0.5, 3.0]
 
 SIMULATE = """
 ({ width, depth, activation, weights, readout, x, y, curve, times, step }) => {
-  const { GradientFlow, makeTangents, evaluate, predict, tangentKernel, frozenFlow } = window.module.simulation;
+  const { GradientFlow, makeTangents, evaluate, predict, tangentKernel, frozenFlow } = window.module;
   const array = (list) => Float64Array.from(list);
   const net = { width, depth, inputDim: 2, activation, weights: weights.map(array), readout: array(readout) };
   const flow = new GradientFlow(net, x, y);
@@ -45,8 +44,8 @@ SIMULATE = """
 
 
 @pytest.fixture(scope="module")
-def page(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Page:
-    return open_page(chromium, write_page(tmp_path_factory.mktemp("page"), [TrainLive()]))[0]
+def page(chromium: Browser) -> Page:
+    return open_script(chromium, "simulation")
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +102,7 @@ def largest_errors(
     return {key: np.abs(d).reshape(len(TIMES), -1).max(axis=1) for key, d in differences.items()}
 
 
+@pytest.mark.widget("train-live")
 @pytest.mark.parametrize(
     ("depth", "width", "activation", "n"),
     [(1, 33, "softplus", 6), (1, 256, "erf", 6), (2, 48, "tanh", 6), (2, 7, "erf", 5), (2, 48, "softplus", 2)],
@@ -128,9 +128,10 @@ def test_relu_agrees_to_the_accuracy_of_its_kinks(page: Page) -> None:
     assert max(error.max() for error in errors.values()) < 1e-2
 
 
-def test_the_drawn_weights_are_standard_normal(page: Page) -> None:
+def test_the_drawn_weights_are_standard_normal(chromium: Browser) -> None:
+    page = open_script(chromium, "random")
     draw = """(seed) => {
-      const next = window.module.simulation.gaussianSource(seed);
+      const next = window.module.gaussianSource(seed);
       return Array.from({ length: 40000 }, next);
     }"""
     z, again, other = (np.array(page.evaluate(draw, seed)) for seed in (7, 7, 8))
@@ -140,22 +141,50 @@ def test_the_drawn_weights_are_standard_normal(page: Page) -> None:
     assert abs(np.corrcoef(z[:-1], z[1:])[0, 1]) < 0.02
 
 
-def test_a_drawn_network_has_the_shapes_of_the_book(page: Page) -> None:
+def test_a_drawn_network_has_the_shapes_of_the_book(chromium: Browser) -> None:
+    page = open_script(chromium, "random")
     lengths = page.evaluate("""() => {
       const setting = { width: 8, depth: 2, inputDim: 2, activation: "tanh", seed: 1 };
-      const net = window.module.simulation.drawNetwork(setting);
+      const net = window.module.drawNetwork(setting);
       return [...net.weights, net.readout].map((array) => array.length);
     }""")
     assert lengths == [16, 64, 8]
 
 
-def test_erf_is_exact_to_rounding(page: Page) -> None:
+def test_erf_is_exact_to_rounding(chromium: Browser) -> None:
+    page = open_script(chromium, "erf")
     z = np.linspace(-7, 7, 1401)
-    in_page = page.evaluate("(z) => z.map(window.module.simulation.erf)", z.tolist())
+    in_page = page.evaluate("(z) => z.map(window.module.erf)", z.tolist())
     np.testing.assert_allclose(in_page, np.asarray(jax.scipy.special.erf(z)), atol=1e-14)
 
 
-def test_files_of_the_module_are_text_of_the_package() -> None:
-    folder = Path(ntkbook.__file__).parent / "widgets" / "js"
-    for name in ("common.js", "simulation.js", "train.js"):
-        assert (folder / name).read_text(encoding="utf-8") in str(TrainLive._esm)
+@pytest.mark.widget("predict-new-point")
+@pytest.mark.parametrize("width", [64, 512])
+def test_the_page_predicts_what_python_predicts(chromium: Browser, width: int) -> None:
+    """From the weights that the page has drawn: kernels of orders 2 to 4, the exact flow, levels 2 to 4."""
+    page = open_script(chromium, "prediction")
+    in_page = """([{ angles, grid, horizon, w_std }, width, z]) => {
+      const circle = (list) => Float64Array.from(list.flatMap((t) => [Math.cos(t), Math.sin(t)]));
+      const { drawPredictor, kernelTable, hierarchyFlow, exactFlow } = window.module;
+      const net = drawPredictor({ width, seed: 7, wStd: w_std });
+      const table = kernelTable(net, circle(grid), circle(angles));
+      const rows = angles.map((a) => grid.findIndex((g) => Math.abs(g - a) < 1e-9));
+      const flows = [exactFlow(net, circle(grid), circle(angles), z, horizon)];
+      for (const level of [2, 3, 4]) flows.push(hierarchyFlow(table, rows, z, level, horizon));
+      const list = (array) => Array.from(array);
+      return {
+        weights: list(net.weights[0]), readout: list(net.readout), kernels: [2, 3, 4].map((r) => list(table[r])),
+        flows: flows.map((records) => records.map(list)),
+      };
+    }"""
+    targets = [2.0, 2.7, 1.3, -1.3, -2.7, -1.0]
+    seen = page.evaluate(in_page, [PredictNewPoint().meta, width, targets])
+    _, x, _, _, x_new = regression()
+    net = ntkbook.mlp(width=width, w_std=2.0)
+    params = ntkbook.MLPParams((np.reshape(seen["weights"], (width, 2)),), np.array(seen["readout"]))
+    for order, kernel in zip((2, 3, 4), seen["kernels"], strict=True):
+        expected = np.asarray(ntkbook.empirical_kernel(net, params, x, order=order, x_test=x_new))
+        np.testing.assert_allclose(np.reshape(kernel, expected.shape), expected, atol=1e-4 * np.abs(expected).max())
+    expected = learned(net, params, x, np.array(targets), np.arange(33.0), x_new)
+    np.testing.assert_allclose(seen["flows"], expected, atol=2e-6)
+    page.close()

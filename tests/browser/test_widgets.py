@@ -2,130 +2,35 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
 
-import jax
 import numpy as np
+import pagecheck
 import pytest
 from playwright.sync_api import Browser, Page
-from widget_pages import open_page, write_page
+from widget_pages import open_page, simulates, write_page
+from widget_samples import CONVERGENCE_AXES, SAMPLES, WIDTHS, convergences, make, motions, runs, sizes, truncations
 
-import ntkbook
 from ntkbook import terms
 from ntkbook.diagnostics import fit_exponent
-from ntkbook.experiments import learned, regression
 from ntkbook.widgets import (
-    ClickToDifferentiate,
     HierarchyAtWork,
-    KernelInMotion,
-    LinearConvergence,
-    OrdersOfMagnitude,
     PredictNewPoint,
     TrainLive,
     TruncationExplorer,
 )
 from ntkbook.widgets._base import BookWidget
 from ntkbook.widgets.convergence import TIMES as CONVERGENCE_TIMES
-from ntkbook.widgets.hierarchy import LENGTH, TIMES
+from ntkbook.widgets.hierarchy import TIMES
 from ntkbook.widgets.motion import TIMES as MOTION_TIMES
-from ntkbook.widgets.truncation import DATA_SETS, LEVELS
+from ntkbook.widgets.truncation import LEVELS
 from ntkbook.widgets.truncation import TIMES as TRUNCATION_TIMES
 
 pytestmark = pytest.mark.browser
 
-WIDTHS = [32, 64, 128, 256]
-MARKS = "[...document.querySelectorAll('.ntk-widget figure > svg')].map((svg) => svg.innerHTML).join()"
-
-
-def sizes() -> np.ndarray:
-    """Made-up sizes that follow the predicted powers, with some scatter."""
-    rng = np.random.default_rng(0)
-    table = np.exp(0.3 * rng.normal(size=(2, 2, 4, 5, len(WIDTHS))))
-    powers = 1 - np.ceil(np.array([2, 3, 4, 5]) / 2)
-    return table * np.array(WIDTHS, float) ** powers[:, None, None]
-
-
-def runs(widths: tuple[int, ...] = (16, 64)) -> dict[int, np.ndarray]:
-    """Made-up runs: smooth in time, different for every entry and width."""
-    waves = np.sin(np.outer(TIMES, 1 + np.arange(LENGTH) / 10))
-    return {width: (waves + 1.5) * np.exp(-np.array(TIMES) / 5)[:, None] / width for width in widths}
-
-
-def motions(seed: int = 0) -> dict[int, np.ndarray]:
-    """Made-up motions: zero at the start, growing, different for every network, twin and entry."""
-    rng = np.random.default_rng(seed)
-    return {width: rng.normal(size=(5, 2, 1, 6)) * np.array(MOTION_TIMES)[:, None] for width in (16, 64)}
-
-
-CONVERGENCE_AXES = {
-    "activations": ["tanh", "erf"],
-    "depths": [1, 2],
-    "labels": ["hardest", "signs"],
-    "points": [4, 8, 16],
-    "widths": [8, 32],
-}
-
-
-def convergences() -> np.ndarray:
-    """Made-up decays and eigenvalues, different for every setting and network."""
-    rng = np.random.default_rng(2)
-    shape = (*(len(axis) for axis in CONVERGENCE_AXES.values()), 3)
-    times = np.array(CONVERGENCE_TIMES)
-    decays = np.exp(-rng.uniform(0.3, 3.0, shape)[..., None] * times)
-    return np.stack([decays, 0.3 + rng.uniform(size=shape)[..., None] + times / 10], axis=-2)
-
-
-def truncations(seed: int = 0) -> tuple[dict[str, dict[int, np.ndarray]], dict[str, np.ndarray]]:
-    """Made-up runs and errors: different for every number, the errors growing in time and falling with the width."""
-    rng = np.random.default_rng(seed)
-    growing = np.array(TRUNCATION_TIMES)[:, None]
-    runs = {
-        name: {width: rng.normal(size=(1 + len(LEVELS), 1, n + n * (n + 1) // 2)) * growing / width for width in WIDTHS}
-        for name, n in DATA_SETS.items()
-    }
-    shape = (3, len(WIDTHS), len(LEVELS), len(TRUNCATION_TIMES), 2)
-    powers = np.array(WIDTHS, float)[:, None] ** (-(np.array(LEVELS) // 2))
-    return runs, {name: rng.uniform(1, 2, size=shape) * powers[:, :, None, None] for name in DATA_SETS}
-
-
-def make(name: str) -> BookWidget:
-    if name == "linear-convergence":
-        return LinearConvergence(convergences(), 0.1 + np.arange(12).reshape(2, 2, 3) / 100, **CONVERGENCE_AXES)
-    if name == "train-live":
-        return TrainLive()
-    if name == "orders-of-magnitude":
-        return OrdersOfMagnitude(WIDTHS, sizes(), activations=["tanh", "erf"])
-    if name == "kernel-in-motion":
-        return KernelInMotion(motions(), motions()[16].mean(axis=(0, 1)))
-    if name == "truncation-explorer":
-        return TruncationExplorer(*truncations())
-    if name == "click-to-differentiate":
-        return derivation_widget()
-    if name == "predict-new-point":
-        return PredictNewPoint()
-    return HierarchyAtWork(runs())
-
-
-@cache
-def derivation_widget() -> ClickToDifferentiate:
-    return ClickToDifferentiate(widths=[8, 16])
-
-
-NAMES = [
-    "train-live",
-    "orders-of-magnitude",
-    "hierarchy-at-work",
-    "kernel-in-motion",
-    "linear-convergence",
-    "truncation-explorer",
-    "predict-new-point",
-    "click-to-differentiate",
-]
-SELF_SUFFICIENT = (
-    "train-live",
-    "predict-new-point",
-)  # what they show is computed in the page, with a kernel or without
+NAMES = sorted(BookWidget.registry)
+MARKS = f"({pagecheck.MARKS.strip()})(document.body)"  # what is drawn, without any text
 
 
 def settle(page: Page) -> str:
@@ -196,38 +101,15 @@ def test_the_picture_is_told_in_words_that_follow_the_state(chromium: Browser, t
     page.close()
 
 
-@pytest.mark.parametrize(
-    ("name", "fragment", "key", "value"),
-    [
-        ("train-live", "#train-live?depth=2&width=64&activation=erf&seed=5", "width", "64"),
-        ("orders-of-magnitude", "#orders-of-magnitude?orders=2,5&depth=1&activation=erf", "activation", "erf"),
-        ("hierarchy-at-work", "#hierarchy-at-work?order=3&entry=1,2,3&width=64&time=3", "width", "64"),
-        ("kernel-in-motion", "#kernel-in-motion?seed=4&count=2&twins=yes&entry=1,3&time=2.5", "count", "2"),
-        (
-            "linear-convergence",
-            "#linear-convergence?points=16&width=32&depth=2&activation=erf&labels=signs",
-            "width",
-            "32",
-        ),
-        (
-            "truncation-explorer",
-            "#truncation-explorer?data=digits&level=4&width=32&time=2.5&entry=3,7",
-            "entry",
-            "(x\u2083, x\u2087)",
-        ),
-        ("click-to-differentiate", "#click-to-differentiate?depth=2&term=2&width=16&path=1.0.2", "width", "16"),
-        ("predict-new-point", "#predict-new-point?angle=120&label=5&width=32&targets=1,2,0,-1,0.5,3", "value", "0.5"),
-    ],
-)
-def test_a_setting_can_be_linked(
-    chromium: Browser, tmp_path: Path, name: str, fragment: str, key: str, value: str
-) -> None:
-    path = write_page(tmp_path, [make(name)])
-    page, errors = open_page(chromium, path, fragment=fragment)
-    shown = page.locator(f"[id$='-{key}']").evaluate(
+@pytest.mark.parametrize("name", NAMES)
+def test_a_setting_can_be_linked(chromium: Browser, tmp_path: Path, name: str) -> None:
+    sample = SAMPLES[name]
+    path = write_page(tmp_path, [sample.make()])
+    page, errors = open_page(chromium, path, fragment=f"#{name}?{sample.setting}")
+    shown = page.locator(f"[id$='-{sample.control}']").evaluate(
         "(node) => node.tagName === 'SELECT' ? node.selectedOptions[0].textContent : node.ariaValueText"
     )
-    assert shown == value
+    assert shown == sample.shows
     link = page.get_by_role("link", name="Link to this setting").get_attribute("href")
     other, _ = open_page(chromium, path)
     assert settle(other) != settle(page)
@@ -246,10 +128,101 @@ def test_a_link_opens_at_its_figure(chromium: Browser, tmp_path: Path) -> None:
     page.close()
 
 
-def test_a_setting_that_does_not_exist_is_passed_over(chromium: Browser, tmp_path: Path) -> None:
-    path = write_page(tmp_path, [TrainLive()])
-    page, errors = open_page(chromium, path, fragment="#train-live?width=17&activation=cubic&nonsense=1")
-    assert page.locator("[id$='-width']").get_attribute("aria-valuetext") == "16" and errors == []
+def setting_of(page: Page) -> dict[str, str]:
+    """What the first widget's own link says of its controls."""
+    link = page.get_by_role("link", name="Link to this setting").first.get_attribute("href")
+    return dict(parse_qsl(link.partition("?")[2], keep_blank_values=True))
+
+
+def go(page: Page, fragment: str) -> None:
+    """Another fragment in the address of the open page, and the time to follow it."""
+    page.evaluate(
+        """(fragment) => new Promise((done) => {
+          window.addEventListener("hashchange", () => done(), { once: true });
+          location.hash = fragment;
+        })""",
+        fragment,
+    )
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "#100%",
+        "#%E0%A4%A",
+        "#train-live?%",
+        "#train-live?__proto__=1&constructor=1",
+        "#train-live?width=17&activation=cubic&nonsense=1",
+        "#train-live?seed=&speed=&width",
+        "#train-live?seed=-1",
+        "#train-live?seed=1e3",
+        "#train-live?width=512&depth=3",
+        "#train-live",
+        "#train-live%?width=64",
+        "#?",
+    ],
+)
+def test_a_setting_that_does_not_exist_is_passed_over(chromium: Browser, tmp_path: Path, fragment: str) -> None:
+    path = write_page(tmp_path, [TrainLive(), make("orders-of-magnitude")])
+    page, errors = open_page(chromium, path, fragment=fragment)
+    expected = {"depth": "1", "width": "512" if "=512" in fragment else "16", "activation": "tanh", "speed": "5"}
+    assert setting_of(page) == expected | {"seed": "3"} and errors == []
+    assert page.locator("[data-ntk-state=ready]").count() == 2
+    page.close()
+
+
+def test_an_empty_choice_can_be_linked(chromium: Browser, tmp_path: Path) -> None:
+    page, errors = open_page(chromium, write_page(tmp_path, [make("orders-of-magnitude")]))
+    for box in page.get_by_role("checkbox").all():
+        box.set_checked(False)
+    setting = setting_of(page)
+    assert page.get_by_text("No kernel is chosen").is_visible() and setting["orders"] == "none"
+    go(page, "#orders-of-magnitude?orders=")
+    assert setting_of(page)["orders"] == "2,3,4"
+    go(page, "#orders-of-magnitude?" + urlencode(setting))
+    assert setting_of(page) == setting and errors == []
+    page.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_address_leads_to_a_setting_and_back(chromium: Browser, tmp_path: Path, name: str) -> None:
+    page, errors = open_page(chromium, write_page(tmp_path, [make(name)]))
+    initial = setting_of(page)
+    linked = f"#{name}?{SAMPLES[name].setting}"
+    go(page, linked)
+    setting = setting_of(page)
+    assert setting != initial
+    go(page, "#100%")  # an anchor of the page, if a strange one, is no setting
+    assert setting_of(page) == setting
+    for nothing in [f"#{name}?" + "&".join(f"{key}=%FF" for key in initial), "#another?width=3", ""]:
+        go(page, nothing)
+        assert setting_of(page) == initial, nothing
+        go(page, linked)
+        assert setting_of(page) == setting
+    with page.expect_event("framenavigated"):
+        page.evaluate("history.back()")
+    page.wait_for_function("location.hash === ''")
+    page.wait_for_function(
+        "(query) => document.querySelector('.ntk-tools a').href.includes(query)", arg=f"?{next(iter(initial))}="
+    )
+    assert setting_of(page) == initial and errors == []
+    page.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_link_that_was_cut_off_is_followed_as_far_as_it_goes(chromium: Browser, tmp_path: Path, name: str) -> None:
+    page, errors = open_page(chromium, write_page(tmp_path, [make(name)]))
+    initial = setting_of(page)
+    link = page.get_by_role("link", name="Link to this setting").get_attribute("href")
+    shown = "(nodes) => nodes.map((node) => [Number(node.value), node.ariaValueText])"
+    for end in range(len(link) - 1, max(1, len(link) - 60), -1):
+        go(page, link[:end])
+        assert setting_of(page).keys() == initial.keys() and not {"", "undefined", "NaN"} & set(
+            setting_of(page).values()
+        )
+        sliders = page.locator("input[type=range]").evaluate_all(shown)
+        assert all(value >= 0 and text != "undefined" for value, text in sliders), link[:end]
+    assert page.locator("[data-ntk-state=ready]").count() == 1 and errors == []
     page.close()
 
 
@@ -475,40 +448,6 @@ def test_with_a_kernel_truncation_asks_for_another_network(
     assert page.evaluate(MARKS) != before and errors == []
 
 
-@pytest.mark.parametrize("width", [64, 512])
-def test_the_page_predicts_what_python_predicts(chromium: Browser, tmp_path: Path, width: int) -> None:
-    """From the weights that the page has drawn: kernels of orders 2 to 4, the exact flow, levels 2 to 4."""
-    widget = PredictNewPoint()
-    page, errors = open_page(chromium, write_page(tmp_path, [widget]))
-    in_page = """([{ angles, grid, horizon, w_std }, width, z]) => {
-      const circle = (list) => Float64Array.from(list.flatMap((t) => [Math.cos(t), Math.sin(t)]));
-      const { drawPredictor, kernelTable, hierarchyFlow, exactFlow } = window.module.prediction;
-      const net = drawPredictor({ width, seed: 7, wStd: w_std });
-      const table = kernelTable(net, circle(grid), circle(angles));
-      const rows = angles.map((a) => grid.findIndex((g) => Math.abs(g - a) < 1e-9));
-      const flows = [exactFlow(net, circle(grid), circle(angles), z, horizon)];
-      for (const level of [2, 3, 4]) flows.push(hierarchyFlow(table, rows, z, level, horizon));
-      const list = (array) => Array.from(array);
-      return {
-        weights: list(net.weights[0]), readout: list(net.readout), kernels: [2, 3, 4].map((r) => list(table[r])),
-        flows: flows.map((records) => records.map(list)),
-      };
-    }"""
-    targets = [2.0, 2.7, 1.3, -1.3, -2.7, -1.0]
-    seen = page.evaluate(in_page, [widget.meta, width, targets])
-    with jax.enable_x64(True):
-        _, x, _, _, x_new = regression()
-        net = ntkbook.mlp(width=width, w_std=2.0)
-        params = ntkbook.MLPParams((np.reshape(seen["weights"], (width, 2)),), np.array(seen["readout"]))
-        for order, kernel in zip((2, 3, 4), seen["kernels"], strict=True):
-            expected = np.asarray(ntkbook.empirical_kernel(net, params, x, order=order, x_test=x_new))
-            np.testing.assert_allclose(np.reshape(kernel, expected.shape), expected, atol=1e-4 * np.abs(expected).max())
-        expected = learned(net, params, x, np.array(targets), np.arange(33.0), x_new)
-    np.testing.assert_allclose(seen["flows"], expected, atol=2e-6)
-    assert errors == []
-    page.close()
-
-
 def test_targets_and_the_test_point_are_dragged(chromium: Browser, tmp_path: Path) -> None:
     page, errors = open_page(chromium, write_page(tmp_path, [PredictNewPoint()]))
     svg = page.locator("figure > svg").first
@@ -586,12 +525,13 @@ def test_every_derivation_that_the_page_offers_is_that_of_python(chromium: Brows
     page.close()
 
 
-def test_without_a_kernel_nothing_asks_for_one(chromium: Browser, tmp_path: Path) -> None:
-    for name in set(NAMES).difference(SELF_SUFFICIENT):
-        page, _ = open_page(chromium, write_page(tmp_path, [make(name)]))
-        assert page.get_by_role("button", name="Python").count() == 0
+@pytest.mark.parametrize("name", NAMES)
+def test_without_a_kernel_nothing_asks_for_one(chromium: Browser, tmp_path: Path, name: str) -> None:
+    page, _ = open_page(chromium, write_page(tmp_path, [make(name)]))
+    assert page.get_by_role("button", name="Python").count() == 0
+    if not simulates(name):  # else it is all computed in the page, with a kernel or without
         assert "recomputed" in page.locator(".ntk-summary").inner_text()
-        page.close()
+    page.close()
 
 
 def test_with_a_kernel_orders_asks_for_new_draws(

@@ -1,9 +1,9 @@
-"""What the widgets share: the module text of a widget, its data, and its answers to the page."""
+"""What the widgets share: their names, their data, and their answers to the page."""
 
 from __future__ import annotations
 
 import logging
-from importlib.resources import files
+import re
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,23 +14,16 @@ with book_extra("ntkbook.widgets"):
     import anywidget
     import traitlets
 
+from ntkbook.widgets._modules import SCRIPTS, module_text
+
 __all__ = ["BookWidget", "module_text"]
-
-
-def module_text(*names: str) -> str:
-    """The text of one ES module: the shared script, then the named files of ``js/``.
-
-    anywidget and the static page load a module from its text alone, so that it cannot import its neighbours.
-    """
-    return "\n".join(_read(f"{name}.js") for name in ("common", *names))
-
-
-def _read(name: str) -> str:
-    return (files("ntkbook.widgets") / "js" / name).read_text(encoding="utf-8")
 
 
 class BookWidget(anywidget.AnyWidget):
     """A widget that carries its data as one float32 array and can ask Python for more.
+
+    A subclass with a script stands in `BookWidget.registry` from its definition on, under its name: "train-live" for
+    ``TrainLive``.
 
     Attributes
     ----------
@@ -43,8 +36,19 @@ class BookWidget(anywidget.AnyWidget):
     meta = traitlets.Dict().tag(sync=True)
     data = traitlets.Bytes().tag(sync=True)
 
+    #: All widgets by name.
+    registry: ClassVar[dict[str, type[BookWidget]]] = {}
+    #: As in the page, where the root element has it as ``data-ntk-widget``.
+    name: ClassVar[str]
+
     _esm: ClassVar[str]
-    _css: ClassVar[str] = _read("widget.css")
+    _css: ClassVar[str] = (SCRIPTS / "widget.css").read_text(encoding="utf-8")
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if isinstance(vars(cls).get("_esm"), str):  # not the class that traitlets derives for every single object
+            cls.name = re.sub(r"(?<=.)(?=[A-Z])", "-", cls.__name__).lower()
+            BookWidget.registry[cls.name] = cls
 
     def __init__(self, meta: dict[str, Any], data: np.ndarray | None = None) -> None:
         super().__init__(meta=meta, data=b"" if data is None else as_bytes(data))

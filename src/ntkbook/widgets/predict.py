@@ -40,7 +40,7 @@ class PredictNewPoint(BookWidget):
     2.0
     """
 
-    _esm = module_text("simulation", "predict")
+    _esm = module_text("predict")
 
     def __init__(self, *, initial: dict[str, Any] | None = None, id: str = "predict-new-point") -> None:
         initial = dict(initial or {})

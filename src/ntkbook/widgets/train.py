@@ -48,7 +48,7 @@ class TrainLive(BookWidget):
     6
     """
 
-    _esm = module_text("simulation", "train")
+    _esm = module_text("train")
 
     def __init__(
         self,

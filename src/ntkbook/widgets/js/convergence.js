@@ -1,10 +1,31 @@
 // Linear convergence: the training error beside the three rates of Corollary 2.5, and the least eigenvalue below it.
 
+import { Chart } from "./chart.js";
+import { COLOURS } from "./elements.js";
+import { hasKernel, renderWith } from "./frame.js";
+import { clamp, floats, readable } from "./numbers.js";
+
+/** @import { Frame } from "./frame.js" */
+
+/** @typedef {{ points: number, width: number, depth: number, activation: string, labels: string }} State */
+/**
+ * @typedef {{
+ *   activations: string[], depths: number[], labels: string[], points: number[], widths: number[], times: number[],
+ *   seeds: number, least: number[][][], initial: Partial<State>
+ * }} Meta
+ */
+
 /** The runs of one setting: S_t / S_0 and lambda_min(K_t) / lambda for each seed, from a flat block of rows. */
-class ConvergenceRuns {
+export class ConvergenceRuns {
+  /**
+   * @param {Float32Array} flat
+   * @param {number[]} times
+   */
   constructor(flat, times) {
     this.times = times;
+    /** @type {number[][]} */
     this.errors = [];
+    /** @type {number[][]} */
     this.eigenvalues = [];
     for (let start = 0; start < flat.length; start += 2 * times.length) {
       this.errors.push(Array.from(flat.slice(start, start + times.length)));
@@ -14,6 +35,7 @@ class ConvergenceRuns {
 
   /** For each network the least of ln(S_0 / S_t) n / (lambda t) over t > 0: it obeys every rate up to this one. */
   slowest() {
+    /** @param {number[]} row */
     const rates = (row) => row.map((error, k) => -Math.log(error) / this.times[k]).filter((v, k) => k > 0 && !Number.isNaN(v));
     return this.errors.map((row) => Math.min(...rates(row)));
   }
@@ -23,11 +45,21 @@ class ConvergenceRuns {
   }
 }
 
-/** The place of a setting's block among all, axes in the order in which ntkbook.widgets.LinearConvergence stores them. */
-function placeOf(meta, { activation, depth, labels, points, width }) {
-  const chosen = [activation, depth, labels, points, width];
-  const axes = [meta.activations, meta.depths, meta.labels, meta.points, meta.widths];
-  return axes.reduce((place, axis, k) => place * axis.length + axis.indexOf(chosen[k]), 0);
+/**
+ * The place of a setting's block among all, axes in the order in which ntkbook.widgets.LinearConvergence stores them.
+ *
+ * @param {Meta} meta
+ * @param {State} setting
+ */
+export function placeOf(meta, { activation, depth, labels, points, width }) {
+  const axes = [
+    { length: meta.activations.length, at: meta.activations.indexOf(activation) },
+    { length: meta.depths.length, at: meta.depths.indexOf(depth) },
+    { length: meta.labels.length, at: meta.labels.indexOf(labels) },
+    { length: meta.points.length, at: meta.points.indexOf(points) },
+    { length: meta.widths.length, at: meta.widths.indexOf(width) },
+  ];
+  return axes.reduce((place, { length, at }) => place * length + at, 0);
 }
 
 const RATES = [
@@ -36,13 +68,17 @@ const RATES = [
   { rate: 2, text: "frozen kernel", html: "e<sup>\u22122\u03bb<i>t</i>/<i>n</i></sup>", colour: COLOURS[2], dash: "6 4" },
 ];
 
+/** @param {Frame<State>} frame */
 function buildConvergence(frame) {
   const { model, state } = frame;
+  /** @type {Meta} */
   const meta = model.get("meta");
   const { times, seeds } = meta;
   const all = floats(model.get("data"));
   const block = seeds * 2 * times.length;
-  const fresh = new Map(); // blocks that Python has computed, by place
+  /** @type {Map<number, Float32Array>} blocks that Python has computed, by place */
+  const fresh = new Map();
+  /** @type {Record<string, string>} */
   const names = { hardest: "slowest mode", signs: "random signs" };
 
   const initial = { points: meta.points[1], width: meta.widths[1], depth: meta.depths[0], activation: meta.activations[0], labels: meta.labels[0], ...meta.initial };
@@ -51,6 +87,8 @@ function buildConvergence(frame) {
   frame.range("depth", { label: "Hidden layers <i>H</i>", initial: initial.depth, choices: () => meta.depths });
   frame.select("activation", { label: "Activation", initial: initial.activation, options: meta.activations.map((value) => ({ value, label: value })) });
   frame.select("labels", { label: "Residual at the start", initial: initial.labels, options: meta.labels.map((value) => ({ value, label: names[value] ?? value })) });
+
+  frame.restore();
 
   const error = new Chart({ title: "Training error <i>S<sub>t</sub></i> / <i>S</i><sub>0</sub> of each network" });
   const low = new Chart({ title: "Least eigenvalue of the kernel, \u03bb<sub>min</sub>(<i>K<sub>t</sub></i>) / \u03bb" });
@@ -65,6 +103,7 @@ function buildConvergence(frame) {
     { label: "\u03bb, of infinite width", colour: COLOURS.limit, dash: "5 4" },
   ]);
 
+  /** @param {boolean} aloud */
   function draw(aloud) {
     const place = placeOf(meta, state);
     const runs = new ConvergenceRuns(fresh.get(place) ?? all.slice(place * block, (place + 1) * block), times);
@@ -89,6 +128,7 @@ function buildConvergence(frame) {
     describe({ runs, place, aloud });
   }
 
+  /** @param {{ runs: ConvergenceRuns, place: number, aloud: boolean }} seen */
   function describe({ runs, place, aloud }) {
     const { points, width, depth, activation, labels } = state;
     const least = meta.least[meta.activations.indexOf(activation)][meta.depths.indexOf(depth)][meta.points.indexOf(points)];
@@ -117,11 +157,8 @@ function buildConvergence(frame) {
     draw(true);
   });
 
-  frame.restore();
   draw(false);
 }
-
-export { ConvergenceRuns, placeOf };
 
 export default {
   render: renderWith({

@@ -1,14 +1,43 @@
 // Click to differentiate: from a term of K^(2) by the rules (3.1) to terms of K^(4), all from a table made by Python.
 
+import { Chart, padded } from "./chart.js";
+import { COLOURS, element } from "./elements.js";
+import { renderWith } from "./frame.js";
+import { floats, readable, superscript } from "./numbers.js";
+
+/** @import { Frame } from "./frame.js" */
+
+/** @typedef {{ depth: number, term: number, width: number, path: string }} State */
+/** @typedef {[parent: number, factor: number, power: string, rule: string, products: number[]]} Term */
+/**
+ * The terms of one order that are shown: which of them is followed, and the factor of it that is chosen.
+ *
+ * @typedef {{ order: number, terms: number[], followed: number, factor: number | undefined }} Row
+ */
+
+/** @param {Frame<State>} frame */
 function buildDerivation(frame) {
   const { model, state } = frame;
+  /**
+   * @type {{
+   *   depths: number[], widths: number[], orders: number[], activation: string, tables: Term[][][], pairs: string[],
+   *   initial: Partial<State>
+   * }}
+   */
   const { depths, widths, orders, activation, tables, pairs, initial: wanted } = model.get("meta");
   const data = floats(model.get("data"));
+  /** @param {number} order */
   const table = (order) => tables[depths.indexOf(state.depth)][order - 2];
+  /** @param {number} r */
   const kernelName = (r) => `<i>K</i><sup>(${r})</sup>`;
+  /** @param {number} depth */
   const countOf = (depth) => tables[depths.indexOf(depth)][0].length;
 
-  /** The values of all terms of an order and, last, the kernel: blocks by depth, width and order. */
+  /**
+   * The values of all terms of an order and, last, the kernel: blocks by depth, width and order.
+   *
+   * @param {number} order
+   */
   function valuesOf(order) {
     let start = 0;
     for (const depth of depths) {
@@ -23,18 +52,24 @@ function buildDerivation(frame) {
     return [];
   }
 
+  /** @type {(order: number, parent: number, factor: number) => number[]} */
   const childrenOf = (order, parent, factor) =>
-    table(order).flatMap((term, k) => (term[0] === parent && (factor === undefined || term[1] === factor) ? [k] : []));
+    table(order).flatMap((term, k) => (term[0] === parent && term[1] === factor ? [k] : []));
 
   /**
-   * The derivation that a path names: for each order the terms shown, which of them is followed, and its chosen factor.
+   * The derivation that a path names, or null.
    * A path "1.0.2" reads: factor 1 of the term of K^(2), of the terms that it gives number 0, in that factor 2.
+   *
+   * @param {string} path
    */
   function derivationOf(path) {
+    if (!/^(\d+(\.\d+)*)?$/.test(path)) return null;
     const choices = path === "" ? [] : path.split(".").map(Number);
+    /** @type {Row[]} */
     const rows = [{ order: 2, terms: [state.term - 1], followed: 0, factor: choices[0] }];
-    while (rows[rows.length - 1].factor !== undefined) {
+    for (;;) {
       const { order, terms, followed, factor } = rows[rows.length - 1];
+      if (factor === undefined) break;
       const next = order < 4 ? childrenOf(order + 1, terms[followed], factor) : [];
       if (!next.length) return null;
       const [child, deeper] = choices.slice(2 * rows.length - 1);
@@ -54,8 +89,13 @@ function buildDerivation(frame) {
   });
   frame.range("width", { label: "Width <i>m</i>", initial: initial.width, choices: () => widths });
   frame.control("path", {
-    initial: initial.path, write: () => {}, read: (text) => text, accepts: (path) => derivationOf(path) !== null,
+    initial: initial.path, read: (text) => (derivationOf(text) === null ? undefined : text),
   });
+  frame.mend = (key) => {
+    if (key === "depth" || key === "address") frame.set("term", Math.min(state.term, countOf(state.depth)));
+    if (derivationOf(state.path) === null) frame.set("path", derivationOf("0") ? "0" : "");
+  };
+  frame.restore();
   const undo = frame.button("Undo the last replacement", () => {
     frame.moved("path", state.path.split(".").slice(0, -2).join("."));
   });
@@ -66,6 +106,7 @@ function buildDerivation(frame) {
   chart.node.classList.add("ntk-wide");
   frame.panel(chart);
 
+  /** @type {(row: Row, which: number, rows: Row[]) => HTMLParagraphElement} */
   function formula(row, which, rows) {
     const [, , power, , products] = table(row.order)[row.terms[which]];
     const line = element("p", { class: "ntk-term", html: [power, ...products.map((k) => pairs[k])].filter(Boolean).join(" ") });
@@ -75,7 +116,7 @@ function buildDerivation(frame) {
       if (row.order === orders[orders.length - 1]) return button.replaceWith(...button.childNodes); // no next kernel
       const path = [...prefix, factor].join(".");
       const chosen = row.factor === factor && row.followed === which;
-      button.setAttribute("aria-pressed", chosen);
+      button.setAttribute("aria-pressed", String(chosen));
       button.setAttribute("data-lm-suppress-shortcuts", "true");
       button.addEventListener("click", () => {
         frame.moved("path", chosen ? prefix.slice(0, -1).join(".") : path);
@@ -85,11 +126,16 @@ function buildDerivation(frame) {
     return line;
   }
 
-  /** The number of the line of a term: the lines above it stay where they are when it is differentiated. */
+  /**
+   * The number of the line of a term: the lines above it stay where they are when it is differentiated.
+   *
+   * @type {(rows: Row[], level: number, which: number) => number}
+   */
   const places = (rows, level, which) => rows.slice(0, level).reduce((sum, row) => sum + row.terms.length, 0) + which;
 
+  /** @param {boolean} aloud */
   function draw(aloud) {
-    const rows = derivationOf(state.path);
+    const rows = derivationOf(state.path) ?? [];
     undo.disabled = state.path === "";
     lines.replaceChildren(
       ...rows.flatMap((row, level) => {
@@ -101,15 +147,14 @@ function buildDerivation(frame) {
 
     const { order, terms } = rows[rows.length - 1];
     const values = valuesOf(order);
-    const kernel = values.pop();
+    const kernel = values.pop() ?? NaN;
     const sums = [0];
     for (const value of values) sums.push(sums[sums.length - 1] + value);
     const part = terms.reduce((sum, k) => sum + values[k], 0);
-    const room = 0.08 * (Math.max(...sums, kernel) - Math.min(...sums, kernel) || 1);
     chart.title(`The terms of ${kernelName(order)}, added one after the other`);
     chart.setAxes({
       x: { min: 0, max: 1.03 * values.length, label: "terms added" },
-      y: { min: Math.min(...sums, kernel) - room, max: Math.max(...sums, kernel) + room },
+      y: padded([...sums, kernel], 0.08),
     });
     const steps = sums.flatMap((sum, k) => [sum, sum].map((y, side) => [k + side, y])).slice(0, -1);
     chart.line("kernel", [0, values.length], [kernel, kernel], { colour: COLOURS[order], dash: "5 4", width: 2 });
@@ -138,15 +183,7 @@ function buildDerivation(frame) {
     );
   }
 
-  frame.changed = (key) => {
-    if (key === "depth") frame.set("term", Math.min(state.term, countOf(state.depth)));
-    if (derivationOf(state.path) === null) frame.set("path", derivationOf("0") ? "0" : "");
-    draw(true);
-  };
-
-  frame.restore();
-  frame.set("term", Math.min(state.term, countOf(state.depth)));
-  if (derivationOf(state.path) === null) frame.set("path", "");
+  frame.changed = () => draw(true);
   draw(false);
 }
 

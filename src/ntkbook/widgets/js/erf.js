@@ -1,4 +1,4 @@
-// The error function by a Taylor polynomial about the nearest of these nodes; the error is below 1e-14.
+// The error function, by a Taylor polynomial about the nearest of its nodes; the error is below 1e-14.
 
 const ERF_STEP = 1 / 64;
 const ERF_NODES = Float64Array.from({ length: 6 / ERF_STEP + 2 }, (_, k) => {
@@ -12,7 +12,7 @@ const ERF_NODES = Float64Array.from({ length: 6 / ERF_STEP + 2 }, (_, k) => {
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
 });
 
-/** @param {number} z */
+/** @type {(z: number) => number} */
 export function erf(z) {
   const x = Math.abs(z);
   if (x >= 6) return Math.sign(z);

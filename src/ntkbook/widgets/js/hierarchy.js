@@ -1,17 +1,37 @@
 // The hierarchy at work: both sides of (2.1) and (2.2) along the training of one network.
 
+import { Chart, decades, padded } from "./chart.js";
+import { COLOURS } from "./elements.js";
+import { hasKernel, refusal, renderWith } from "./frame.js";
+import { fixed, floats, readable, subscript, superscript } from "./numbers.js";
+
+/** @import { Frame } from "./frame.js" */
+
+/** @typedef {{ order: number, entry: string, width: number, time: number }} State */
+
 const OFF_GRID = [32, 128, 512]; // widths to be had from Python alone
 const ORDERS_SHOWN = [1, 2, 3];
 
-/** All index tuples of K^(r) over n points, one of each pair that the symmetry of the first two slots makes equal. */
-function entriesOf(order, n) {
+/**
+ * All index tuples of K^(r) over n points, one of each pair that the symmetry of the first two slots makes equal.
+ *
+ * @param {number} order
+ * @param {number} n
+ */
+export function entriesOf(order, n) {
+  /** @type {number[][]} */
   let entries = [[]];
   for (let k = 0; k < order; k++) entries = entries.flatMap((entry) => Array.from({ length: n }, (_, i) => [...entry, i + 1]));
   return entries.filter((entry) => order === 1 || entry[0] <= entry[1]).map((entry) => entry.join(","));
 }
 
 /** The run of one width, read from its flat rows (see ntkbook.widgets.along_training). */
-class TrainingRun {
+export class TrainingRun {
+  /**
+   * @param {Float32Array} flat
+   * @param {number[]} times
+   * @param {number} n
+   */
   constructor(flat, times, n) {
     this.times = times;
     this.n = n;
@@ -21,28 +41,37 @@ class TrainingRun {
     this.starts = sizes.map((_, k) => sizes.slice(0, k).reduce((sum, size) => sum + size, 0));
   }
 
+  /** @type {(k: number, part: number, index: number) => number} */
   at(k, part, index) {
     return this.flat[k * this.length + this.starts[part] + index];
   }
 
+  /** @param {string} entry */
   index(entry) {
     return entry.split(",").reduce((sum, i) => sum * this.n + Number(i) - 1, 0);
   }
 
-  /** The terms -(1/n) K^(order+1)(entry, x_b) r_b, b = 1..n, at time k; with the kernel of time `from`. */
+  /**
+   * The terms -(1/n) K^(order+1)(entry, x_b) r_b, b = 1..n, at time k; with the kernel of time `from`.
+   *
+   * @type {(k: number, order: number, entry: string, from?: number) => number[]}
+   */
   terms(k, order, entry, from = k) {
     const first = this.index(entry) * this.n;
     return Array.from({ length: this.n }, (_, b) => (-1 / this.n) * this.at(from, order, first + b) * this.at(k, 0, b));
   }
 
+  /** @type {(k: number, order: number, entry: string, from?: number) => number} */
   rate(k, order, entry, from = k) {
     return this.terms(k, order, entry, from).reduce((sum, term) => sum + term, 0);
   }
 
+  /** @type {(k: number, order: number, entry: string) => number} */
   difference(k, order, entry) {
     return this.at(k, 3 + order, this.index(entry));
   }
 
+  /** @type {(k: number, order: number) => number} */
   size(k, order) {
     let largest = 0;
     for (let i = 0; i < this.n ** order; i++) largest = Math.max(largest, Math.abs(this.at(k, order - 1, i)));
@@ -50,17 +79,27 @@ class TrainingRun {
   }
 }
 
+/** @param {Frame<State>} frame */
 function buildHierarchy(frame) {
   const { model, state } = frame;
+  /**
+   * @type {{
+   *   widths: number[], times: number[], points: number, depth: number, activation: string, initial: Partial<State>
+   * }}
+   */
   const { widths, times, points: n, depth, activation, initial: wanted } = model.get("meta");
   const all = floats(model.get("data"));
-  const runs = new Map(
-    widths.map((width, k) => [width, new TrainingRun(all.slice((k * all.length) / widths.length, ((k + 1) * all.length) / widths.length), times, n)]),
-  );
+  const block = all.length / widths.length;
+  /** @type {Map<number, TrainingRun>} */
+  const runs = new Map();
+  widths.forEach((width, k) => runs.set(width, new TrainingRun(all.slice(k * block, (k + 1) * block), times, n)));
   const offered = hasKernel(model) ? [...new Set([...widths, ...OFF_GRID])].sort((a, b) => a - b) : widths;
+  /** @type {(r: number | string, below?: string) => string} */
   const kernelName = (r, below = "t") => `<i>K</i><sup>(${r})</sup><sub>${below === "t" ? "<i>t</i>" : below}</sub>`;
+  /** @param {number} order */
   const nameOf = (order) => (order === 1 ? "<i>f</i>" : kernelName(order));
-  const letters = (entry) => `(${entry.split(",").map((i) => `x${"\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089"[i]}`).join(", ")})`;
+  /** @param {string} entry */
+  const letters = (entry) => `(${entry.split(",").map((i) => `x${subscript(i)}`).join(", ")})`;
 
   const initial = { order: 2, width: widths[0], entry: "1,2", time: times[9], ...wanted };
   frame.select("order", {
@@ -72,6 +111,11 @@ function buildHierarchy(frame) {
   });
   frame.range("width", { label: "Width <i>m</i>", initial: initial.width, choices: () => offered });
   frame.range("time", { label: "Time <i>t</i>", initial: initial.time, choices: () => times.slice(1), format: (t) => fixed(t, 1) });
+  frame.mend = () => {
+    const entries = entriesOf(state.order, n);
+    frame.set("entry", entries.includes(state.entry) ? state.entry : entries[Math.min(1, entries.length - 1)]);
+  };
+  frame.restore();
 
   const rate = new Chart({ title: "" });
   const parts = new Chart({ title: "" });
@@ -79,9 +123,8 @@ function buildHierarchy(frame) {
   const size = new Chart({ title: `Largest entries of ${kernelName("<i>r</i>")} along training` });
   for (const chart of [rate, parts, gap, size]) frame.panel(chart);
 
-  let run = runs.get(initial.width);
-
-  function draw(aloud) {
+  /** @type {(run: TrainingRun, aloud: boolean) => void} */
+  function draw(run, aloud) {
     const { order, entry, time } = state;
     const now = times.indexOf(time);
     const level = COLOURS[order + 1];
@@ -92,7 +135,7 @@ function buildHierarchy(frame) {
     const x = { min: 0, max: times[times.length - 1], label: "time *t*" };
 
     rate.title(`Rate of change of ${name}`);
-    rate.setAxes({ x, y: { ...padded([...exact, ...frozen, 0]) } });
+    rate.setAxes({ x, y: padded([...exact, ...frozen, 0]) });
     rate.line("zero", [0, x.max], [0, 0], { colour: COLOURS.guide, width: 0.7 });
     rate.line("frozen", times, frozen, { colour: level, width: 2.4, opacity: 0.8 });
     rate.line("formula", times, exact);
@@ -112,7 +155,7 @@ function buildHierarchy(frame) {
 
     const misses = times.map((_, k) => Math.abs(run.difference(k, order, entry)));
     const frozenMisses = times.map((_, k) => Math.abs(frozen[k] - measured[k]));
-    gap.setAxes({ x, y: { ...decades([...misses, ...frozenMisses]), log: true } });
+    gap.setAxes({ x, y: decades([...misses, ...frozenMisses]) });
     gap.line("frozen", times, frozenMisses, { colour: level, width: 2.4, opacity: 0.8 });
     gap.line("formula", times, misses);
     gap.cursor("now", time, { dash: "2 3" });
@@ -120,7 +163,7 @@ function buildHierarchy(frame) {
     const orders = [2, 3, 4];
     const sizes = orders.map((r) => times.map((_, k) => run.size(k, r)));
     const bounds = orders.map((r) => state.width ** (1 - r / 2));
-    size.setAxes({ x, y: { ...decades([...sizes.flat(), ...bounds]), log: true } });
+    size.setAxes({ x, y: decades([...sizes.flat(), ...bounds]) });
     orders.forEach((r, k) => {
       size.line(`bound ${r}`, [0, x.max], [bounds[k], bounds[k]], { colour: COLOURS[r], width: 1.1, dash: "5 4" });
       size.line(`size ${r}`, times, sizes[k], { colour: COLOURS[r], width: 2 });
@@ -134,10 +177,16 @@ function buildHierarchy(frame) {
       ...orders.map((r) => ({ label: `max |${kernelName(r)}|`, colour: COLOURS[r] })),
       { label: "their orders <i>m</i><sup>1 \u2212 <i>r</i>/2</sup> in (2.4)", colour: COLOURS.guide, width: 1.1, dash: "5 4" },
     ]);
-    describe({ name, now, order, exact, measured, frozen, misses, sizes, aloud });
+    describe({ name, now, order, terms, exact, measured, frozen, misses, sizes, aloud });
   }
 
-  function describe({ name, now, order, exact, measured, frozen, misses, sizes, aloud }) {
+  /**
+   * @param {{
+   *   name: string, now: number, order: number, terms: number[], exact: number[], measured: number[], frozen: number[],
+   *   misses: number[], sizes: number[][], aloud: boolean
+   * }} seen
+   */
+  function describe({ name, now, order, terms, exact, measured, frozen, misses, sizes, aloud }) {
     const { time, width, entry } = state;
     const origin = hasKernel(model) ? "" : ` <span class="ntk-quiet">Precomputed.</span>`;
     frame.summarise(
@@ -147,20 +196,9 @@ function buildHierarchy(frame) {
     );
     const setting = `${activation}, ${depth} hidden layers, width ${width}, entry ${entry} of order ${order}`;
     rate.describe(`Rate of change against time, measured and from the kernel of order ${order + 1}: the two curves coincide. At time ${fixed(time, 1)} both are ${readable(exact[now], 3)}; with that kernel frozen ${readable(frozen[now], 3)}. ${setting}.`);
-    parts.describe(`The terms of the sum at time ${fixed(time, 1)}: ${run.terms(now, order, entry).map((v) => readable(v, 2)).join(", ")}; sum ${readable(exact[now], 3)}. ${setting}.`);
+    parts.describe(`The terms of the sum at time ${fixed(time, 1)}: ${terms.map((v) => readable(v, 2)).join(", ")}; sum ${readable(exact[now], 3)}. ${setting}.`);
     gap.describe(`Distance from the measured derivative on a logarithmic axis: ${readable(misses[now], 1)} for the kernel along training, ${readable(Math.abs(frozen[now] - measured[now]), 2)} for the frozen kernel. ${setting}.`);
     size.describe(`Largest entries along training on a logarithmic axis; at time ${fixed(time, 1)}: ${sizes.map((s, k) => `order ${k + 2}: ${readable(s[now], 2)}`).join(", ")}. ${setting}.`);
-  }
-
-  function padded(values) {
-    const [low, high] = [Math.min(...values), Math.max(...values)];
-    const room = 0.06 * (high - low || 1);
-    return { min: low - room, max: high + room };
-  }
-
-  function decades(values) {
-    const sizes = values.filter((v) => v > 0);
-    return { min: 10 ** Math.floor(Math.log10(Math.min(...sizes)) - 0.05), max: 10 ** Math.ceil(Math.log10(Math.max(...sizes)) + 0.05) };
   }
 
   // Python
@@ -168,7 +206,12 @@ function buildHierarchy(frame) {
   let seed = 0;
   const asked = new Set(); // widths that Python is computing
 
-  /** Show a width that only Python has; the pictures are empty until it answers. */
+  /**
+   * Show a width that only Python has; the pictures are empty until it answers.
+   *
+   * @param {number} width
+   * @param {number} patience
+   */
   async function showFromPython(width, patience) {
     for (const chart of [rate, parts, gap, size]) chart.remove();
     frame.summarise(`Python computes width ${width} \u2026`, { aloud: true });
@@ -179,10 +222,10 @@ function buildHierarchy(frame) {
       const { buffers } = await frame.ask({ width, seed });
       runs.set(width, new TrainingRun(floats(buffers[0]), times, n));
       asked.delete(width);
-      if (width === state.width) frame.changed();
+      if (width === state.width) show(true);
     } catch (error) {
       asked.delete(width);
-      if (width === state.width) frame.summarise(`Python could not compute this: ${error.message}`, { aloud: true });
+      if (width === state.width) frame.summarise(refusal(error), { aloud: true });
     }
   }
 
@@ -193,24 +236,16 @@ function buildHierarchy(frame) {
     });
   }
 
-  frame.changed = () => {
-    const entries = entriesOf(state.order, n);
-    frame.set("entry", entries.includes(state.entry) ? state.entry : entries[Math.min(1, entries.length - 1)]);
-    if (runs.has(state.width)) {
-      run = runs.get(state.width);
-      draw(true);
-    } else {
-      showFromPython(state.width, 400);
-    }
-  };
+  /** @param {boolean} aloud */
+  function show(aloud) {
+    const run = runs.get(state.width);
+    if (run) draw(run, aloud);
+    else showFromPython(state.width, 400);
+  }
 
-  frame.restore();
-  run = runs.get(state.width) ?? run;
-  frame.set("entry", entriesOf(state.order, n).includes(state.entry) ? state.entry : entriesOf(state.order, n)[0]);
-  draw(false);
+  frame.changed = () => show(true);
+  show(false);
 }
-
-export { TrainingRun, entriesOf };
 
 export default {
   render: renderWith({

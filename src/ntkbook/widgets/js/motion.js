@@ -1,20 +1,46 @@
 // The kernel in motion: m (K_t - K_0) along training at several widths, beside the limit of its mean.
 
-const SUB = "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089"; // digits below the line
+import { Chart, HeatMap, decades, padded } from "./chart.js";
+import { COLOURS } from "./elements.js";
+import { hasKernel, renderWith } from "./frame.js";
+import { fixed, floats, readable, subscript } from "./numbers.js";
+
+/** @import { Frame } from "./frame.js" */
+
+/** @typedef {{ time: number, seed: number, count: number, twins: "yes" | "no", entry: string }} State */
+/** @typedef {{ widths: number[], seeds: number, times: number[], points: number, initial: Partial<State> }} Meta */
 
 /** The motion of many networks and their mirror twins, from the flat table of ntkbook.widgets.KernelInMotion. */
-class Motion {
+export class Motion {
+  /**
+   * @param {Float32Array} flat
+   * @param {Meta} meta
+   */
   constructor(flat, { seeds, times, points }) {
-    Object.assign(this, { flat, seeds, points, length: times.length, entries: (points * (points + 1)) / 2 });
+    this.flat = flat;
+    this.seeds = seeds;
+    this.points = points;
+    this.length = times.length;
+    this.entries = (points * (points + 1)) / 2;
   }
 
-  /** The place of the entry (a, b), counted from 0, among those on and above the diagonal. */
+  /**
+   * The place of the entry (a, b), counted from 0, among those on and above the diagonal.
+   *
+   * @param {number} a
+   * @param {number} b
+   */
   place(a, b) {
     const [low, high] = a < b ? [a, b] : [b, a];
     return low * this.points - (low * (low - 1)) / 2 + high - low;
   }
 
-  /** At each time the entries of the mean over `count` networks from `seed` on (counted from 1, in a ring). */
+  /**
+   * At each time the entries of the mean over `count` networks from `seed` on (counted from 1, in a ring).
+   *
+   * @param {number} w
+   * @param {{ seed: number, count: number, twins: boolean }} chosen
+   */
   mean(w, { seed, count, twins }) {
     const block = this.length * this.entries;
     const sum = new Float64Array(block);
@@ -27,17 +53,21 @@ class Motion {
     return this.byTime(sum.map((v) => v / count));
   }
 
+  /** @param {Float32Array | Float64Array} block */
   byTime(block) {
     return Array.from({ length: this.length }, (_, k) => Array.from(block.slice(k * this.entries, (k + 1) * this.entries)));
   }
 
+  /** @param {number[]} row */
   matrix(row) {
     return Array.from({ length: this.points ** 2 }, (_, i) => row[this.place(Math.floor(i / this.points), i % this.points)]);
   }
 }
 
+/** @param {Frame<State>} frame */
 function buildMotion(frame) {
   const { model, state } = frame;
+  /** @type {Meta} */
   const meta = model.get("meta");
   const { widths, times, seeds, points: n } = meta;
   const all = floats(model.get("data"));
@@ -48,6 +78,7 @@ function buildMotion(frame) {
   const entries = Array.from({ length: n * n }, (_, i) => [Math.floor(i / n) + 1, (i % n) + 1]).filter(([a, b]) => a <= b);
   const moved = "<i>K<sub>t</sub></i> \u2212 <i>K</i><sub>0</sub>";
 
+  /** @type {State} */
   const initial = { time: times[times.length - 5], entry: "2,2", twins: "no", count: 1, seed: 1, ...meta.initial };
   frame.range("time", { label: "Time <i>t</i>", initial: initial.time, choices: () => times.slice(1), format: (t) => fixed(t, 1) });
   frame.range("seed", {
@@ -60,8 +91,10 @@ function buildMotion(frame) {
   });
   frame.select("entry", {
     label: "Entry below", initial: initial.entry,
-    options: entries.map(([a, b]) => ({ value: `${a},${b}`, label: `(x${SUB[a]}, x${SUB[b]})` })),
+    options: entries.map(([a, b]) => ({ value: `${a},${b}`, label: `(x${subscript(a)}, x${subscript(b)})` })),
   });
+
+  frame.restore();
 
   const maps = widths.map((width) => new HeatMap({ title: `<i>m</i> = ${width}`, size: n }));
   const limitMap = new HeatMap({ title: "mean, <i>m</i> \u2192 \u221e", size: n });
@@ -70,6 +103,7 @@ function buildMotion(frame) {
   frame.row(`The matrix <i>m</i> (${moved})`, ...maps, limitMap);
   frame.panel(curve);
   frame.panel(size);
+  /** @param {number} w */
   const shade = (w) => 0.3 + (0.7 * (w + 1)) / widths.length;
   frame.legend([
     ...widths.map((width, w) => ({ label: `<i>m</i> = ${width}`, colour: `color-mix(in srgb, ${COLOURS.exact} ${Math.round(100 * shade(w))}%, var(--ntk-paper))`, width: 1 + w / 2 })),
@@ -78,12 +112,15 @@ function buildMotion(frame) {
 
   let origin = hasKernel(model) ? "" : "Precomputed.";
 
+  /** @param {boolean} aloud */
   function draw(aloud) {
     const { time, entry, seed, count } = state;
     const twins = state.twins === "yes";
     const now = times.indexOf(time);
-    const place = motion.place(...entry.split(",").map((i) => Number(i) - 1));
+    const [a, b] = entry.split(",").map(Number);
+    const place = motion.place(a - 1, b - 1);
     const means = widths.map((_, w) => motion.mean(w, { seed, count, twins }));
+    /** @param {number[]} row */
     const largest = (row) => Math.max(...row.map(Math.abs));
     const range = Math.max(...[...means, limit].flat().map(largest));
     maps.forEach((map, w) => map.update(motion.matrix(means[w][now]), range));
@@ -91,15 +128,11 @@ function buildMotion(frame) {
 
     const x = { min: 0, max: times[times.length - 1], label: "time *t*" };
     const values = [...means, limit].flatMap((rows) => rows.map((row) => row[place]));
-    const room = 0.06 * (Math.max(...values) - Math.min(...values) || 1);
-    curve.title(`Entry (<i>x</i><sub>${entry[0]}</sub>, <i>x</i><sub>${entry[2]}</sub>) of <i>m</i> (${moved})`);
-    curve.setAxes({ x, y: { min: Math.min(...values) - room, max: Math.max(...values) + room } });
+    curve.title(`Entry (<i>x</i><sub>${a}</sub>, <i>x</i><sub>${b}</sub>) of <i>m</i> (${moved})`);
+    curve.setAxes({ x, y: padded(values) });
     curve.line("zero", [0, x.max], [0, 0], { colour: COLOURS.guide, width: 0.7 });
     const sizes = means.map((rows, w) => rows.map((row) => largest(row) / widths[w]));
-    const seen = sizes.flatMap((row) => row.slice(1));
-    size.setAxes({
-      x, y: { min: 10 ** Math.floor(Math.log10(Math.min(...seen))), max: 10 ** Math.ceil(Math.log10(Math.max(...seen))), log: true },
-    });
+    size.setAxes({ x, y: decades(sizes.flatMap((row) => row.slice(1)), 0) });
     means.forEach((rows, w) => {
       const style = { opacity: shade(w), width: 1 + w / 2 };
       curve.line(`m ${w}`, times, rows.map((row) => row[place]), style);
@@ -110,6 +143,11 @@ function buildMotion(frame) {
     describe({ now, place, means, largest, twins, aloud });
   }
 
+  /**
+   * @param {{
+   *   now: number, place: number, means: number[][][], largest: (row: number[]) => number, twins: boolean, aloud: boolean
+   * }} seen
+   */
   function describe({ now, place, means, largest, twins, aloud }) {
     const { time, seed, count, entry } = state;
     const who = `${count === 1 ? `network ${seed}` : `mean over ${count} networks from number ${seed} on`}${twins ? ", averaged with mirror twins" : ""}`;
@@ -120,6 +158,7 @@ function buildMotion(frame) {
       { aloud },
     );
     const setting = `Time ${fixed(time, 1)}, ${who}`;
+    /** @param {number[]} row */
     const read = (row) => motion.matrix(row).map((v) => readable(v, 2)).join(", ");
     maps.forEach((map, w) => map.describe(`m times the motion of the kernel at width ${widths[w]}, row by row: ${read(means[w][now])}. ${setting}.`));
     limitMap.describe(`The limit of the mean as the width grows, row by row: ${read(limit[now])}. ${setting}.`);
@@ -137,11 +176,8 @@ function buildMotion(frame) {
     draw(true);
   });
 
-  frame.restore();
   draw(false);
 }
-
-export { Motion };
 
 export default {
   render: renderWith({

@@ -1,15 +1,36 @@
 // Orders of magnitude: the size of K^(r) at the random start against the width, (2.3).
 
+import { Chart, decades } from "./chart.js";
+import { COLOURS, element } from "./elements.js";
+import { hasKernel, renderWith } from "./frame.js";
+import { fixed, floats } from "./numbers.js";
+
+/** @import { Frame } from "./frame.js" */
+
+/** @typedef {{ orders: number[], depth: number, activation: string, fit_from: number }} State */
+/** @typedef {{ widths: number[], values: Record<number, number[][]> }} Sizes By order: [seed][width] */
+
+/** @type {Record<number, string>} */
 const MARKER_OF = { 2: "o", 3: "s", 4: "^", 5: "D" };
 const NEW_DRAWS = 8;
 const NEW_DRAWS_UP_TO = 256; // a wider network would keep the reader waiting
 
-/** The exponent that (2.3) predicts for max|K^(r)|: 0, -1, -1, -2, -2, ... from r = 2 on. */
-const predictedSlope = (order) => 1 - Math.ceil(order / 2);
+/**
+ * The exponent that (2.3) predicts for max|K^(r)|: 0, -1, -1, -2, -2, ... from r = 2 on.
+ *
+ * @param {number} order
+ */
+export const predictedSlope = (order) => 1 - Math.ceil(order / 2);
 
-/** Least squares of log(value) on log(width), logarithms averaged over seeds; values[seed][width]. */
-function fitPowerLaw(widths, values) {
+/**
+ * Least squares of log(value) on log(width), logarithms averaged over seeds.
+ *
+ * @param {number[]} widths
+ * @param {number[][]} values [seed][width]
+ */
+export function fitPowerLaw(widths, values) {
   const x = widths.map(Math.log);
+  /** @param {number[]} list */
   const mean = (list) => list.reduce((sum, v) => sum + v, 0) / list.length;
   const centre = mean(x);
   const square = x.reduce((sum, v) => sum + (v - centre) ** 2, 0);
@@ -20,16 +41,24 @@ function fitPowerLaw(widths, values) {
   return { slope, centre: Math.exp(centre), level: Math.exp(level), error: spread };
 }
 
+/** @param {number[]} list */
 const median = (list) => {
   const sorted = [...list].sort((a, b) => a - b);
   const half = sorted.length >> 1;
   return sorted.length % 2 ? sorted[half] : Math.sqrt(sorted[half - 1] * sorted[half]);
 };
 
+/** @param {Frame<State>} frame */
 function buildOrders(frame) {
   const { model, state } = frame;
+  /**
+   * @type {{
+   *   orders: number[], depths: number[], activations: string[], widths: number[], seeds: number, initial: Partial<State>
+   * }}
+   */
   const meta = model.get("meta");
   const table = floats(model.get("data"));
+  /** @param {number | string} r */
   const kernelName = (r) => `<i>K</i><sup>(${r})</sup>`;
 
   const initial = { orders: [2, 3, 4], depth: 2, activation: "tanh", fit_from: meta.widths[0], ...meta.initial };
@@ -47,6 +76,8 @@ function buildOrders(frame) {
     label: "Fit from width", initial: initial.fit_from, choices: () => meta.widths.slice(0, -2),
   });
 
+  frame.restore();
+
   const chart = new Chart({ title: `Largest entry of ${kernelName("<i>r</i>")}<sub>0</sub> against the width <i>m</i>`, ratio: 0.72 });
   const slopes = element("table", { class: "ntk-table" });
   frame.panelWithAside(chart, slopes);
@@ -57,9 +88,14 @@ function buildOrders(frame) {
     { label: "predicted power, (2.3)", colour: "var(--ntk-quiet)", width: 1, dash: "4 3" },
   ]);
 
-  let fresh = null; // draws that Python has just made
+  /** @type {Sizes | null} draws that Python has just made */
+  let fresh = null;
 
-  /** { widths, values: r -> [seed][width] } for the network chosen. */
+  /**
+   * The sizes of the network chosen.
+   *
+   * @returns {Sizes}
+   */
   function sample() {
     if (fresh) return fresh;
     const { widths, orders, seeds } = meta;
@@ -67,7 +103,9 @@ function buildOrders(frame) {
     return { widths, values: unpack(table, network * orders.length * seeds * widths.length, orders, seeds, widths) };
   }
 
+  /** @type {(array: Float32Array, start: number, orders: number[], seeds: number, widths: number[]) => Sizes["values"]} */
   function unpack(array, start, orders, seeds, widths) {
+    /** @type {(k: number, seed: number) => number[]} */
     const row = (k, seed) => {
       const at = start + (k * seeds + seed) * widths.length;
       return Array.from(array.slice(at, at + widths.length));
@@ -75,19 +113,17 @@ function buildOrders(frame) {
     return Object.fromEntries(orders.map((r, k) => [r, Array.from({ length: seeds }, (_, seed) => row(k, seed))]));
   }
 
+  /** @param {boolean} aloud */
   function draw(aloud) {
     const { widths, values } = sample();
     const shown = state.orders.filter((r) => values[r]);
     const all = shown.flatMap((r) => values[r].flat());
-    const decade = (value, round, room) => 10 ** round(Math.log10(value) + room);
     chart.setAxes({
       x: {
         min: widths[0] / 1.3, max: widths[widths.length - 1] * 1.3, log: true, label: "width *m*",
         ticks: widths.map((m) => ({ value: m, text: String(m) })),
       },
-      y: all.length
-        ? { min: decade(Math.min(...all), Math.floor, 0.1), max: decade(Math.max(...all), Math.ceil, -0.1), log: true }
-        : {},
+      y: all.length ? decades(all, -0.1) : {},
     });
     const first = Math.min(widths.indexOf(state.fit_from), widths.length - 2);
     const fitted = widths.slice(Math.max(0, first));
@@ -96,6 +132,7 @@ function buildOrders(frame) {
     chart.cursor("fit from", fitted[0] / 1.08, { dash: "1 3" });
     const rows = shown.map((r) => {
       const law = fitPowerLaw(fitted, values[r].map((row) => row.slice(-fitted.length)));
+      /** @type {(slope: number, at: number[]) => number[]} */
       const along = (slope, at) => at.map((m) => law.level * (m / law.centre) ** slope);
       const style = { colour: COLOURS[r], marker: MARKER_OF[r] };
       chart.line(`predicted ${r}`, ends, along(predictedSlope(r), ends), { colour: COLOURS.guide, width: 1.2, dash: "5 4" });
@@ -116,7 +153,9 @@ function buildOrders(frame) {
     frame.summarise(`${reading || "No kernel is chosen"}. <span class="ntk-quiet">${network}; ${origin}.</span>`, { aloud });
   }
 
+  /** @param {{ r: number, slope: number, error: number }[]} rows */
   function tabulate(rows) {
+    /** @type {(r: number, slope: number, error: number) => string} */
     const cells = (r, slope, error) =>
       `<tr style="--ntk-row: ${COLOURS[r]}"><th scope="row">${kernelName(r)}</th><td>${fixed(slope, 2)} \u00b1 ${fixed(error, 2)}</td>` +
       `<td>${fixed(predictedSlope(r), 0)}</td></tr>`;
@@ -127,7 +166,8 @@ function buildOrders(frame) {
 
   frame.changed = (key) => {
     if (["depth", "activation", "address"].includes(key)) fresh = null;
-    if (fresh && state.orders.some((r) => !fresh.values[r])) fresh = null;
+    const values = fresh?.values;
+    if (values && state.orders.some((r) => !values[r])) fresh = null;
     draw(true);
   };
 
@@ -143,11 +183,8 @@ function buildOrders(frame) {
     draw(true);
   });
 
-  frame.restore();
   draw(false);
 }
-
-export { fitPowerLaw, predictedSlope };
 
 export default {
   render: renderWith({

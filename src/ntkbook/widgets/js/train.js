@@ -1,15 +1,31 @@
 // Train it live: a network trained in the page by gradient flow, its kernel beside it.
 
+import { ACTIVATIONS } from "./activations.js";
+import { Chart, HeatMap } from "./chart.js";
+import { COLOURS } from "./elements.js";
+import { reducedMotion, renderWith } from "./frame.js";
+import { clamp, fixed, readable } from "./numbers.js";
+import { drawNetwork, seedIn } from "./random.js";
+import { GradientFlow, evaluate, frozenFlow, makeTangents, predict, tangentKernel } from "./simulation.js";
+
+/** @import { Frame } from "./frame.js" */
+
+/** @typedef {{ depth: number, width: number, activation: string, speed: number, seed: number }} State */
+
 const STEP = 0.1; // of time, for the Runge-Kutta method
 const HORIZON = 60; // the time at which a run ends
 const OPENING = 24; // the time shown first
 const BUDGET = 6; // milliseconds of a frame for steps; the first step of a frame is always taken
 const CURVE_POINTS = 41;
+/** @type {Record<number, number[]>} */
 const WIDTHS = { 1: [16, 32, 64, 128, 256, 512, 1024], 2: [16, 32, 64, 128, 256] };
-const COMPARED = { 1: [16, 64, 256], 2: [16, 64] }; // widths whose runs are shown beside the one chosen
+/** @type {Record<number, number[]>} widths whose runs are shown beside the one chosen */
+const COMPARED = { 1: [16, 64, 256], 2: [16, 64] };
 
+/** @param {number[]} angles */
 const onCircle = (angles) => angles.flatMap((angle) => [Math.cos(angle), Math.sin(angle)]);
 
+/** @type {(kernel: Float64Array, start: Float64Array) => number} */
 function relativeDistance(kernel, start) {
   let change = 0;
   let size = 0;
@@ -22,6 +38,7 @@ function relativeDistance(kernel, start) {
 
 /** One network from its random start: the exact flow, the prediction of the frozen kernel, and what was recorded on the way. */
 class Run {
+  /** @param {Omit<State, "speed"> & { angles: number[], y: number[], curveAngles: number[] }} setting */
   constructor({ width, depth, activation, seed, angles, y, curveAngles }) {
     this.width = width;
     this.setting = { depth, activation, seed };
@@ -38,6 +55,7 @@ class Run {
       testOutputs: this.curvePoints.outputs.slice(),
       y,
     });
+    this.taken = -1; // the frame in which the last step was taken
     this.times = [0];
     this.losses = [this.flow.loss];
     this.distances = [0];
@@ -68,7 +86,9 @@ class Run {
   }
 }
 
+/** @param {Frame<State>} frame */
 function buildTrain(frame) {
+  /** @type {{ angles: number[], y: number[] }} */
   const { angles, y } = frame.model.get("meta");
   const { state } = frame;
   const margin = 0.06 * (Math.max(...angles) - Math.min(...angles));
@@ -89,7 +109,7 @@ function buildTrain(frame) {
   frame.range("speed", {
     label: "Speed", initial: initial.speed, choices: () => [1, 2, 5, 10, 20], format: (v) => `${v} time units/s`,
   });
-  frame.control("seed", { initial: initial.seed, write: () => {}, read: Number, accepts: Number.isInteger });
+  frame.control("seed", { initial: initial.seed, read: seedIn });
 
   const playButton = frame.button("Play", () => (playing ? pause() : play()), { primary: true });
   frame.button("Restart", () => {
@@ -115,16 +135,26 @@ function buildTrain(frame) {
     { label: "other widths", colour: COLOURS.guide, width: 1 },
   ]);
 
-  let run = null;
-  let others = new Map(); // width -> a finished run of the same depth, activation and seed
+  frame.mend = () => {
+    const widths = WIDTHS[state.depth];
+    frame.set("width", widths.includes(state.width) ? state.width : Math.max(...widths));
+  };
+  frame.restore();
+
+  let run = newRun(state.width);
+  /** @type {Map<number, Run>} width -> a finished run of the same depth, activation and seed */
+  let others = new Map();
+  /** @type {Run | null} */
   let background = null; // the run of another width under way
   let playing = false;
   let visible = true;
+  /** @type {number | null} */
   let target = null; // a time to reach without the reader waiting
   let debt = 0;
   let last = 0;
+  /** @type {number | null} */
   let request = null;
-  let idle = null;
+  let waiting = false; // for an idle moment
   let stopped = false;
   let frames = 0;
   let described = 0;
@@ -179,6 +209,7 @@ function buildTrain(frame) {
     describe(frozen);
   }
 
+  /** @param {{ loss: number, outputs: Float64Array }} frozen */
   function describe(frozen) {
     const now = performance.now();
     if (playing && now - described < 250) return;
@@ -201,10 +232,15 @@ function buildTrain(frame) {
   // Running
 
   function restart() {
-    const kin = run && ["depth", "activation", "seed"].every((key) => run.setting[key] === state[key]);
+    const { depth, activation, seed } = run.setting;
+    const kin = depth === state.depth && activation === state.activation && seed === state.seed;
     if (!kin) others = new Map();
     else if (run.finished) others.set(run.width, run);
     run = newRun(state.width);
+    begin();
+  }
+
+  function begin() {
     debt = 0;
     background = null;
     setUpAxes();
@@ -212,17 +248,21 @@ function buildTrain(frame) {
     later();
   }
 
+  /** @param {number} width */
   function newRun(width) {
     return new Run({ depth: state.depth, activation: state.activation, seed: state.seed, width, angles, y, curveAngles });
   }
 
   /** In idle moments, runs of other widths to compare with. */
   function later() {
-    if (idle === null) idle = (window.requestIdleCallback ?? ((f) => setTimeout(f, 50)))(workLater);
+    if (waiting) return;
+    waiting = true;
+    if ("requestIdleCallback" in window) window.requestIdleCallback(workLater);
+    else setTimeout(workLater, 50);
   }
 
   function workLater() {
-    idle = null;
+    waiting = false;
     const missing = COMPARED[state.depth].filter((width) => width !== run.width && !others.has(width));
     if (stopped || !missing.length) return;
     background ??= newRun(missing[0]);
@@ -235,6 +275,7 @@ function buildTrain(frame) {
     later();
   }
 
+  /** @type {(budget: number, wanted: () => boolean) => void} */
   function steps(budget, wanted) {
     const start = performance.now();
     while (!run.finished && wanted() && (run.taken !== frames || performance.now() - start < budget)) {
@@ -243,13 +284,15 @@ function buildTrain(frame) {
     }
   }
 
+  /** @param {number} now */
   function tick(now) {
     request = null;
     frames += 1;
     const curve = state.depth === 1 || state.width < 128 || frames % 3 === 0;
     if (target !== null) {
-      steps(2 * BUDGET, () => run.time < target - STEP / 2);
-      if (run.finished || run.time >= target - STEP / 2) target = null;
+      const near = target - STEP / 2;
+      steps(2 * BUDGET, () => run.time < near);
+      if (run.finished || run.time >= near) target = null;
       if (target === null || !reducedMotion()) draw({ curve: curve || target === null });
     } else {
       debt = Math.min(debt + clamp((now - last) / 1000, 0, 0.05) * state.speed, 0.05 * state.speed + STEP);
@@ -284,8 +327,6 @@ function buildTrain(frame) {
 
   frame.changed = (key) => {
     if (key === "speed") return;
-    if (!WIDTHS[state.depth].includes(state.width)) frame.set("width", Math.max(...WIDTHS[state.depth]));
-    else frame.set("width", state.width);
     const shown = target ?? run.time;
     restart();
     target = playing ? null : shown;
@@ -293,8 +334,7 @@ function buildTrain(frame) {
     schedule();
   };
 
-  frame.restore();
-  restart();
+  begin();
   steps(40, () => run.time < OPENING - STEP / 2);
   draw();
   if (run.time < OPENING - STEP / 2) target = OPENING;
@@ -309,14 +349,12 @@ function buildTrain(frame) {
   observer.observe(frame.panels);
   frame.cleanups.push(() => {
     observer.disconnect();
-    cancelAnimationFrame(request);
+    if (request !== null) cancelAnimationFrame(request);
     playing = false;
     target = null;
     stopped = true;
   });
 }
-
-export const simulation = { drawNetwork, gaussianSource, GradientFlow, frozenFlow, makeTangents, evaluate, predict, tangentKernel, erf };
 
 export default {
   render: renderWith({

@@ -1,29 +1,70 @@
 // The truncation explorer: the exact flow against the hierarchy cut off at a level, in time and over widths.
 
+import { Chart, decades, padded } from "./chart.js";
+import { COLOURS } from "./elements.js";
+import { hasKernel, renderWith } from "./frame.js";
+import { fixed, floats, readable, subscript } from "./numbers.js";
+
+/** @import { Frame } from "./frame.js" */
+
+/** @typedef {{ data: string, level: number, width: number, time: number, entry: string }} State */
+/**
+ * @typedef {{
+ *   data: { name: string, points: number }[], widths: number[], times: number[], levels: number[], seeds: number,
+ *   initial: Partial<State>
+ * }} Meta
+ */
+/** @typedef {{ points: number, runs: TruncationRuns, errors: ErrorTable, origin: string | null }} DataSet */
+
+/** @type {Record<number, string>} */
 const LEVEL_MARKER = { 2: "o", 3: "s", 4: "^", 5: "D" };
 
-/** The exponent of m in the error of level p: -floor(p/2). */
-const errorPower = (level) => -Math.floor(level / 2);
+/**
+ * The exponent of m in the error of level p: -floor(p/2).
+ *
+ * @param {number} level
+ */
+export const errorPower = (level) => -Math.floor(level / 2);
 
 /** The rows of ntkbook.widgets.truncation_run for one network at every width of a data set. */
-class TruncationRuns {
+export class TruncationRuns {
+  /**
+   * @param {Float32Array} flat
+   * @param {{ points: number, levels: number[], times: number[] }} about
+   */
   constructor(flat, { points, levels, times }) {
-    Object.assign(this, { flat, points, levels, length: times.length, numbers: points + (points * (points + 1)) / 2 });
+    this.flat = flat;
+    this.points = points;
+    this.levels = levels;
+    this.length = times.length;
+    this.numbers = points + (points * (points + 1)) / 2;
   }
 
-  /** Part 0 is the exact flow, part 1 + k the error of level number k. */
+  /**
+   * Part 0 is the exact flow, part 1 + k the error of level number k.
+   *
+   * @type {(w: number, part: number, index: number) => number[]}
+   */
   series(w, part, index) {
     const start = (w * (1 + this.levels.length) + part) * this.length;
     return Array.from({ length: this.length }, (_, t) => this.flat[(start + t) * this.numbers + index]);
   }
 
-  /** The place of K(x_a, x_b), a <= b counted from 1, in a row: after the outputs, on and above the diagonal. */
+  /**
+   * The place of K(x_a, x_b), a <= b counted from 1, in a row: after the outputs, on and above the diagonal.
+   *
+   * @type {(a: number, b: number) => number}
+   */
   place(a, b) {
     const n = this.points;
     return n + (a - 1) * n - ((a - 1) * (a - 2)) / 2 + (b - a);
   }
 
-  /** The largest error of the outputs (what = 0) or of the kernel (1) of level number k, at each time. NaN stays NaN. */
+  /**
+   * The largest error of the outputs (what = 0) or of the kernel (1) of level number k, at each time. NaN stays NaN.
+   *
+   * @type {(w: number, k: number, what: 0 | 1) => number[]}
+   */
   largest(w, k, what) {
     const [from, to] = what === 0 ? [0, this.points] : [this.points, this.numbers];
     const sizes = Array.from({ length: to - from }, (_, i) => this.series(w, 1 + k, from + i).map(Math.abs));
@@ -32,48 +73,68 @@ class TruncationRuns {
 }
 
 /** The largest errors of several networks, from the table (seeds, widths, levels, times, 2). */
-class ErrorTable {
+export class ErrorTable {
+  /**
+   * @param {Float32Array} flat
+   * @param {Pick<Meta, "seeds" | "widths" | "levels" | "times">} meta
+   */
   constructor(flat, { seeds, widths, levels, times }) {
-    Object.assign(this, { flat, seeds, sizes: [widths.length, levels.length, times.length, 2] });
+    this.flat = flat;
+    this.seeds = seeds;
+    this.sizes = [widths.length, levels.length, times.length, 2];
   }
 
+  /** @type {(seed: number, w: number, k: number, t: number, what: 0 | 1) => number} */
   at(seed, w, k, t, what) {
     const [W, L, T, Q] = this.sizes;
     return this.flat[(((seed * W + w) * L + k) * T + t) * Q + what];
   }
 
-  /** Of all seeds, at one width, level and time. */
+  /**
+   * Of all seeds, at one width, level and time.
+   *
+   * @type {(w: number, k: number, t: number, what: 0 | 1) => number[]}
+   */
   sample(w, k, t, what) {
     return Array.from({ length: this.seeds }, (_, seed) => this.at(seed, w, k, t, what));
   }
 
-  /** The geometric mean over seeds; NaN where a level has blown up for one of them. */
+  /**
+   * The geometric mean over seeds; NaN where a level has blown up for one of them.
+   *
+   * @type {(w: number, k: number, t: number, what: 0 | 1) => number}
+   */
   mean(w, k, t, what) {
     return Math.exp(this.sample(w, k, t, what).reduce((sum, v) => sum + Math.log(v), 0) / this.seeds);
   }
 }
 
+/** @param {Frame<State>} frame */
 function buildTruncation(frame) {
   const { model, state } = frame;
+  /** @type {Meta} */
   const meta = model.get("meta");
   const { widths, times, levels } = meta;
   const all = floats(model.get("data"));
-  const sets = new Map();
+  /** @type {Record<string, DataSet>} */
+  const sets = {};
   let start = 0;
   for (const { name, points } of meta.data) {
+    /** @param {number} size */
     const take = (size) => all.slice(start, (start += size));
-    const about = { ...meta, points };
     const runs = take(widths.length * (1 + levels.length) * times.length * (points + (points * (points + 1)) / 2));
     const errors = take(meta.seeds * widths.length * levels.length * times.length * 2);
-    sets.set(name, { about, runs: new TruncationRuns(runs, about), errors: new ErrorTable(errors, meta), origin: null });
+    sets[name] = { points, runs: new TruncationRuns(runs, { ...meta, points }), errors: new ErrorTable(errors, meta), origin: null };
   }
+  /** @param {string} name */
   const entriesFor = (name) => {
-    const n = sets.get(name).about.points;
+    const n = sets[name].points;
     const pairs = Array.from({ length: n * n }, (_, i) => [Math.floor(i / n) + 1, (i % n) + 1]);
     return pairs.filter(([a, b]) => a <= b).map((pair) => pair.join(","));
   };
-  const sub = (text) => `x${"\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089"[text]}`;
-  const letters = (entry) => `(${entry.split(",").map(sub).join(", ")})`;
+  /** @param {string} entry */
+  const letters = (entry) => `(${entry.split(",").map((i) => `x${subscript(i)}`).join(", ")})`;
+  /** @type {Record<string, string>} */
   const titles = { sphere: "sphere, n = 3", "half circle": "half circle, n = 6", digits: "digits, n = 8" };
 
   const initial = { data: meta.data[0].name, level: 2, width: widths[0], time: times[8], entry: "2,2", ...meta.initial };
@@ -84,6 +145,11 @@ function buildTruncation(frame) {
   frame.range("width", { label: "Width <i>m</i>", initial: initial.width, choices: () => widths });
   frame.range("time", { label: "Time <i>t</i>", initial: initial.time, choices: () => times.slice(1), format: (t) => fixed(t, 1) });
   frame.range("entry", { label: "Entry", initial: initial.entry, choices: () => entriesFor(state.data), format: letters });
+  frame.mend = () => {
+    // a data set has entries of its own, and the slider their number
+    frame.set("entry", entriesFor(state.data).includes(state.entry) ? state.entry : "1,2");
+  };
+  frame.restore();
 
   const output = new Chart({ title: "" });
   const kernel = new Chart({ title: "" });
@@ -91,27 +157,16 @@ function buildTruncation(frame) {
   const inTime = new Chart({ title: "" });
   for (const chart of [output, kernel, overWidths, inTime]) frame.panel(chart);
 
-  const finite = (values) => values.filter((v) => Number.isFinite(v));
-  const padded = (values) => {
-    const seen = finite(values);
-    const [low, high] = [Math.min(...seen), Math.max(...seen)];
-    const room = 0.08 * (high - low || 1);
-    return { min: low - room, max: high + room };
-  };
-  const decades = (values) => {
-    const seen = finite(values).filter((v) => v > 0);
-    if (!seen.length) return { min: 0.1, max: 1, log: true };
-    return { min: 10 ** Math.floor(Math.log10(Math.min(...seen)) - 0.05), max: 10 ** Math.ceil(Math.log10(Math.max(...seen)) + 0.05), log: true };
-  };
   const widthAxis = {
     min: widths[0] / 1.3, max: widths[widths.length - 1] * 1.3, log: true, label: "width *m*",
     ticks: widths.map((m) => ({ value: m, text: String(m) })).filter((_, k) => widths.length < 7 || k % 2 === 0),
   };
   const timeTicks = [0.5, 1, 2, 4].map((t) => ({ value: t, text: String(t) }));
 
+  /** @param {boolean} aloud */
   function draw(aloud) {
     const { level, width, time, entry } = state;
-    const { runs, errors } = sets.get(state.data);
+    const { runs, errors } = sets[state.data];
     const [now, w, k] = [times.indexOf(time), widths.indexOf(width), levels.indexOf(level)];
     const [a, b] = entry.split(",").map(Number);
     const colour = COLOURS[level];
@@ -129,7 +184,7 @@ function buildTruncation(frame) {
       const top = Math.max(...exact) - Math.min(...exact);
       const near = truncated.filter((v) => v > Math.min(...exact) - 2 * top && v < Math.max(...exact) + 2 * top);
       chart.title(title);
-      chart.setAxes({ x, y: padded([...exact, ...near]) });
+      chart.setAxes({ x, y: padded([...exact, ...near], 0.08) });
       chart.line("zero", [0, x.max], [0, 0], { colour: COLOURS.guide, width: 0.7 });
       chart.line("exact", times, exact, { width: 2 });
       chart.line("truncated", times, truncated, { colour, width: 2.2, dash: "6 4" });
@@ -139,7 +194,7 @@ function buildTruncation(frame) {
     });
 
     // the error of the kernel over widths: all levels, the chosen one strong, with its predicted power
-    const means = levels.map((_, j) => widths.map((_, v) => errors.mean(v, j, now, 1)));
+    const means = levels.map((_p, j) => widths.map((_m, v) => errors.mean(v, j, now, 1)));
     const last = means[k].map(Number.isFinite).lastIndexOf(true);
     const power = errorPower(level);
     overWidths.title(`Largest error of <i>K</i> at <i>t</i> = ${fixed(time, 1)} against the width`);
@@ -160,6 +215,7 @@ function buildTruncation(frame) {
     const ownOutputs = runs.largest(w, k, 0);
     inTime.title("Largest error of this network against time");
     const later = times.slice(1);
+    /** @type {(row: number[], exponent: number) => number[]} */
     const small = (row, exponent) => later.map((t) => row[1] * (t / later[0]) ** exponent);
     const shown = [...ownOutputs.slice(1), ...own.slice(1)];
     inTime.setAxes({ x: { min: later[0] / 1.1, max: x.max * 1.1, log: true, label: "time *t*", ticks: timeTicks }, y: decades(shown) });
@@ -180,9 +236,15 @@ function buildTruncation(frame) {
     describe({ now, k, curves, own, ownOutputs, means, power, aloud });
   }
 
+  /**
+   * @param {{
+   *   now: number, k: number, curves: { exact: number, truncated: number }[], own: number[], ownOutputs: number[],
+   *   means: number[][], power: number, aloud: boolean
+   * }} seen
+   */
   function describe({ now, k, curves, own, ownOutputs, means, power, aloud }) {
     const { data, level, width, time, entry } = state;
-    const { origin, about } = sets.get(data);
+    const { origin, points } = sets[data];
     const gone = !Number.isFinite(own[now]);
     const from = origin ?? (hasKernel(model) ? "Network 0." : "Network 0, precomputed.");
     const said = gone
@@ -192,8 +254,9 @@ function buildTruncation(frame) {
       `${said} Predicted power of the width: <i>m</i><sup>${fixed(power, 0)}</sup>. <span class="ntk-quiet">${(titles[data] ?? data).replace(/^./, (c) => c.toUpperCase())}; ${from[0].toLowerCase()}${from.slice(1)}</span>`,
       { aloud },
     );
-    const setting = `Level ${level}, width ${width}, time ${fixed(time, 1)}, ${about.points} points, data ${data}`;
+    const setting = `Level ${level}, width ${width}, time ${fixed(time, 1)}, ${points} points, data ${data}`;
     const [f, K] = curves;
+    /** @param {{ exact: number, truncated: number }} value */
     const told = ({ exact, truncated }) => `exact ${readable(exact, 3)}, truncated ${readable(truncated, 3)}`;
     output.describe(`Output at point ${entry[0]} against time, now ${told(f)}. ${setting}.`);
     kernel.describe(`Change of entry ${entry} of the kernel against time, now ${told(K)}. ${setting}.`);
@@ -201,31 +264,19 @@ function buildTruncation(frame) {
     inTime.describe(`Largest errors of this network against time on logarithmic axes, now ${readable(ownOutputs[now], 2)} for the outputs and ${readable(own[now], 2)} for the kernel; for small times the powers ${level} and ${level - 1} are predicted. ${setting}.`);
   }
 
-  function mendEntry() {
-    if (!entriesFor(state.data).includes(state.entry)) frame.set("entry", "1,2");
-    else frame.set("entry", state.entry); // the slider's length belongs to the data
-  }
-
-  frame.changed = () => {
-    mendEntry();
-    draw(true);
-  };
+  frame.changed = () => draw(true);
 
   let seed = meta.seeds;
   frame.askButton("Another network from Python", () => ({ data: state.data, seed }), ({ buffers }, asked) => {
-    const set = sets.get(asked.data);
-    set.runs = new TruncationRuns(floats(buffers[0]), set.about);
+    const set = sets[asked.data];
+    set.runs = new TruncationRuns(floats(buffers[0]), { ...meta, points: set.points });
     set.origin = `Network ${asked.seed}, computed just now by Python.`;
     seed += 1;
     draw(true);
   });
 
-  frame.restore();
-  mendEntry();
   draw(false);
 }
-
-export { ErrorTable, TruncationRuns, errorPower };
 
 export default {
   render: renderWith({

@@ -1,0 +1,508 @@
+// The frame of a widget: its question, controls, pictures and words; the link to a setting; what Python is asked.
+//
+// Written for the static page (no kernel: `model.ntkStatic` is true) and for Jupyter alike.
+
+import { MARKERS } from "./chart.js";
+import { drawn, element } from "./elements.js";
+import { clamp } from "./numbers.js";
+
+/** @import { Picture } from "./chart.js" */
+
+/**
+ * What the page's host gives a widget, as anywidget defines it; `ntkStatic` where there is no kernel.
+ *
+ * @typedef {object} Model
+ * @property {boolean} [ntkStatic]
+ * @property {(name: string) => any} get
+ * @property {(event: string, callback: (...details: any[]) => void) => void} on
+ * @property {(event: string, callback: (...details: any[]) => void) => void} off
+ * @property {(request: object) => void} send
+ */
+/**
+ * A part of the state that the reader sets: shown by `write`; `read` makes a value of a text of the address, or undefined.
+ *
+ * @typedef {{ initial: any, write: (value: any) => void, read: (text: string) => any }} Control
+ */
+/**
+ * A sample of the legend: a line, or a marker.
+ *
+ * @typedef {{
+ *   label: string, colour: string, dash?: string, width?: number, marker?: string, hollow?: boolean, small?: boolean
+ * }} Sample
+ */
+/** @typedef {{ content: any, buffers: DataView[] }} Answer Of Python */
+
+export const reducedMotion = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/**
+ * Whether there is a Python kernel to ask. The static page's host says that there is none.
+ *
+ * @param {Model} model
+ */
+export const hasKernel = (model) => model.ntkStatic !== true;
+
+const NOTHING = "none"; // in an address, for an empty value
+
+/** @param {unknown} error */
+const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/**
+ * What the reader is told when Python answers with an error.
+ *
+ * @param {unknown} error
+ */
+export const refusal = (error) => `Python could not compute this: ${messageOf(error)}`;
+
+/** @param {string} wanted */
+function uniqueId(wanted) {
+  let id = wanted;
+  for (let k = 2; document.getElementById(id); k++) id = `${wanted}-${k}`;
+  return id;
+}
+
+/**
+ * The setting that an address names, #<id>?key=value&..., or null. What is no setting is no error: links get cut off.
+ *
+ * @param {string} hash
+ */
+function settingOf(hash) {
+  const [id, ...query] = hash.slice(1).split("?");
+  if (!query.length) return null;
+  try {
+    return { id: decodeURIComponent(id), values: new URLSearchParams(query.join("?")) };
+  } catch {
+    return null; // a lone % sign
+  }
+}
+
+/**
+ * The root element of a widget: question, controls, panels, summary; and its state, which the address can hold.
+ *
+ * @template {Record<string, any>} [State=Record<string, any>]
+ */
+export class Frame {
+  /** @param {{ model: Model, el: HTMLElement, name: string, question: string, tries: string[] }} settings */
+  constructor({ model, el, name, question, tries }) {
+    this.model = model;
+    this.state = /** @type {State} */ ({});
+    /** @type {Map<string, Control>} */
+    this.controls = new Map();
+    /** @type {Picture[]} */
+    this.charts = [];
+    /** @type {(() => void)[]} */
+    this.cleanups = [];
+    this.linked = false; // whether the setting is one of the address
+    this.saying = 0;
+
+    /**
+     * What a widget does when a control, or all of them ("address"), have changed.
+     *
+     * @type {(key: string) => void}
+     */
+    this.changed = () => {};
+    /**
+     * What it does before, to bring the other controls into line: `key` as above.
+     *
+     * @type {(key: string) => void}
+     */
+    this.mend = () => {};
+
+    this.panels = element("div", { class: "ntk-panels" });
+    this.controlArea = element("div", { class: "ntk-controls" });
+    this.buttonArea = element("div", { class: "ntk-buttons" });
+    this.summaryLine = element("p", { class: "ntk-summary" });
+    this.live = element("p", { class: "ntk-hidden", "aria-live": "polite" });
+    this.link = element("a", { href: "#", title: "The address then holds the setting of the controls" }, "Link to this setting");
+    this.tries = element(
+      "details", {}, element("summary", {}, "Things to try"), element("ul", {}, ...tries.map((html) => element("li", { html }))),
+    );
+    this.legendList = element("ul", { class: "ntk-legend" });
+    const full = element("button", { type: "button", onclick: () => this.toggleFullScreen() }, "Full screen");
+    const tools = element("div", { class: "ntk-tools" });
+    if (!hasKernel(model)) tools.append(this.link);
+    if (document.fullscreenEnabled) tools.append(full);
+    this.root = element(
+      "section",
+      { class: "ntk-widget", "data-ntk-widget": name, "data-ntk-state": "loading", "aria-label": question },
+      element("header", {}, element("p", { class: "ntk-question" }, question), tools),
+      this.controlArea,
+      this.buttonArea,
+      this.panels,
+      this.summaryLine,
+      this.tries,
+      this.live,
+    );
+    this.root.id = uniqueId(model.get("meta").id || name);
+    el.append(this.root);
+  }
+
+  // Controls. Each keeps one entry of `state`; moving it calls `mend(key)` and `changed(key)`.
+
+  /**
+   * A control, of which an address is read after those that were made before it.
+   *
+   * @template {keyof State & string} Key
+   * @param {Key} key
+   * @param {{ initial: State[Key], write?: (value: State[Key]) => void, read: (text: string) => State[Key] | undefined }} control
+   */
+  control(key, { initial, write = () => {}, read }) {
+    this.controls.set(key, { initial, write, read });
+    this.state[key] = initial;
+    write(initial);
+  }
+
+  /**
+   * @template {keyof State & string} Key
+   * @param {Key} key
+   * @param {State[Key]} value
+   */
+  set(key, value) {
+    this.state[key] = value;
+    this.controls.get(key)?.write(value);
+    this.updateLink();
+  }
+
+  /**
+   * @template {keyof State & string} Key
+   * @param {Key} key
+   * @param {State[Key]} value
+   */
+  moved(key, value) {
+    this.set(key, value);
+    this.mend(key);
+    this.changed(key);
+  }
+
+  /**
+   * A slider over a list of values. `choices()` may depend on the controls made before.
+   *
+   * @template {keyof State & string} Key
+   * @param {Key} key
+   * @param {{ label: string, choices: () => State[Key][], initial: State[Key], format?: (value: State[Key]) => string }} settings
+   */
+  range(key, { label, choices, initial, format = String }) {
+    const id = uniqueId(`${this.root.id}-${key}`);
+    const output = element("output", { for: id });
+    const input = element("input", { type: "range", id, min: 0, step: 1, oninput: () => this.moved(key, choices()[Number(input.value)]) });
+    const name = element("span", { class: "ntk-name" }, element("label", { for: id, html: label }), output);
+    this.controlArea.append(element("div", { class: "ntk-control" }, name, input));
+    this.control(key, {
+      initial,
+      write: (value) => {
+        input.max = String(choices().length - 1);
+        input.value = String(choices().indexOf(value));
+        output.textContent = format(value);
+        input.setAttribute("aria-valuetext", format(value));
+      },
+      read: (text) => choices().find((value) => String(value) === text),
+    });
+  }
+
+  /**
+   * @template {keyof State & string} Key
+   * @param {Key} key
+   * @param {{ label: string, options: { value: State[Key], label: string }[], initial: State[Key] }} settings
+   */
+  select(key, { label, options, initial }) {
+    const id = uniqueId(`${this.root.id}-${key}`);
+    const values = options.map((option) => option.value);
+    const items = options.map((option) => element("option", {}, option.label));
+    const input = element("select", { id, onchange: () => this.moved(key, values[input.selectedIndex]) }, ...items);
+    const name = element("span", { class: "ntk-name" }, element("label", { for: id, html: label }));
+    this.controlArea.append(element("div", { class: "ntk-control" }, name, input));
+    this.control(key, {
+      initial,
+      write: (value) => (input.selectedIndex = values.indexOf(value)),
+      read: (text) => values.find((value) => String(value) === text),
+    });
+  }
+
+  /**
+   * A group of checkboxes; the state is the list of those that are on.
+   *
+   * @param {keyof State & string} key
+   * @param {{ label: string, options: { value: number, label: string, colour?: string }[], initial: number[] }} settings
+   */
+  checks(key, { label, options, initial }) {
+    const values = options.map((option) => option.value);
+    const names = values.map(String);
+    /** @type {HTMLInputElement[]} */
+    const inputs = options.map((option) =>
+      element("input", {
+        type: "checkbox", style: `--ntk-choice: ${option.colour ?? "currentColor"}`,
+        onchange: () => this.moved(key, /** @type {any} */ (values.filter((_, k) => inputs[k].checked))),
+      }),
+    );
+    const labels = options.map((option, k) => element("label", {}, inputs[k], element("span", { html: option.label })));
+    this.controlArea.append(
+      element("fieldset", { class: "ntk-control" },
+        element("legend", { class: "ntk-name", html: label }), element("div", { class: "ntk-choices" }, ...labels)),
+    );
+    this.controls.set(key, {
+      initial,
+      write: (chosen) => values.forEach((value, k) => (inputs[k].checked = chosen.includes(value))),
+      read: (text) => {
+        const chosen = text === "" ? [] : text.split(",");
+        return chosen.every((name) => names.includes(name)) ? values.filter((_, k) => chosen.includes(names[k])) : undefined;
+      },
+    });
+  }
+
+  /**
+   * @param {string} label
+   * @param {() => void} onclick
+   */
+  button(label, onclick, { primary = false } = {}) {
+    const node = element("button", { type: "button", class: primary ? "ntk-primary" : "", onclick }, label);
+    this.buttonArea.append(node);
+    return node;
+  }
+
+  // The link to a setting: #<id>?width=64&depth=2
+
+  updateLink() {
+    const query = [...this.controls.keys()].map((key) => `${key}=${encodeURIComponent(String(this.state[key]) || NOTHING)}`);
+    this.link.setAttribute("href", `#${this.root.id}?${query.join("&")}`);
+  }
+
+  /** What the address says of this widget's controls, or null. */
+  addressed() {
+    const setting = settingOf(window.location.hash);
+    return setting?.id === this.root.id ? setting.values : null;
+  }
+
+  /** Set every control: to what the address says of it, else to its initial value. */
+  restore() {
+    const said = this.addressed();
+    this.linked = said !== null;
+    for (const [key, { initial, read }] of this.controls) {
+      const text = said?.get(key); // an empty one is what is left of a longer one
+      this.set(key, (text ? read(text === NOTHING ? "" : text) : undefined) ?? initial);
+    }
+    this.mend("address");
+  }
+
+  /** Go with the address: to a setting that it names, and back from one. An anchor of the page leaves the controls alone. */
+  followAddress() {
+    const { hash } = window.location;
+    const left = this.linked && (hash === "" || settingOf(hash) !== null);
+    if (!left && !this.addressed()) return;
+    this.restore();
+    this.changed("address");
+  }
+
+  // Panels
+
+  /** @param {Picture[]} charts */
+  panel(...charts) {
+    this.charts.push(...charts);
+    if (charts.length === 1) this.panels.append(charts[0].node);
+    else this.panels.append(element("div", { class: "ntk-pair" }, ...charts.map((chart) => chart.node)));
+  }
+
+  /**
+   * Small pictures side by side over the whole width, as many in a line as there is room for.
+   *
+   * @param {string} html
+   * @param {Picture[]} charts
+   */
+  row(html, ...charts) {
+    this.charts.push(...charts);
+    const pictures = element("div", { class: "ntk-row" }, ...charts.map((chart) => chart.node));
+    this.panels.append(element("div", { class: "ntk-wide" }, element("p", { class: "ntk-caption", html }), pictures));
+  }
+
+  /**
+   * A chart with a table beside it, or below it where there is no room.
+   *
+   * @param {Picture} chart
+   * @param {HTMLElement} aside
+   */
+  panelWithAside(chart, aside) {
+    this.charts.push(chart);
+    this.panels.append(element("div", { class: "ntk-wide ntk-aside" }, chart.node, aside));
+  }
+
+  /** @param {Sample[]} items */
+  legend(items) {
+    /** @param {Sample} item */
+    const sample = ({ colour, dash = "none", marker, hollow, small, width = 2 }) =>
+      drawn("svg", { viewBox: "0 0 26 12", "aria-hidden": "true" },
+        marker
+          ? drawn("path", { d: MARKERS[marker](13, 6, small ? 1.6 : 3.6), fill: hollow ? "none" : colour, stroke: colour })
+          : drawn("path", { d: "M0,6H26", stroke: colour, "stroke-width": width, "stroke-dasharray": dash }));
+    const list = items.map((item) => element("li", {}, sample(item), element("span", { html: item.label })));
+    this.legendList.replaceChildren(...list);
+    if (!this.legendList.isConnected) this.panels.after(this.legendList);
+  }
+
+  layout() {
+    const full = document.fullscreenElement === this.root;
+    const scale = full ? clamp(Math.min(window.innerWidth / 1000, window.innerHeight / 700), 1, 2.4) : 1;
+    this.root.style.setProperty("--ntk-scale", String(scale));
+    const maxHeight = full ? Math.max(150 * scale, this.roomPerRow()) : Infinity;
+    for (const chart of this.charts) chart.resize(chart.node.clientWidth || 320, scale, maxHeight);
+  }
+
+  /** On a full screen: the height left for the pictures of a row, when everything else has its place. */
+  roomPerRow() {
+    const rows = new Map();
+    for (const { node, svg } of this.charts) {
+      const row = Math.round(node.getBoundingClientRect().top);
+      rows.set(row, Math.max(rows.get(row) ?? 0, svg.clientHeight));
+    }
+    const pictures = [...rows.values()].reduce((sum, height) => sum + height, 0);
+    const { top } = this.root.getBoundingClientRect();
+    const bottom = this.tries.getBoundingClientRect().bottom + this.root.scrollTop;
+    const margin = parseFloat(getComputedStyle(this.root).paddingBottom);
+    return (window.innerHeight - (bottom - top - pictures) - margin) / rows.size;
+  }
+
+  toggleFullScreen() {
+    if (document.fullscreenElement === this.root) document.exitFullscreen();
+    else this.root.requestFullscreen();
+  }
+
+  /**
+   * A sentence below the picture. With `aloud` a screen reader reads it, when the reader has moved a control.
+   *
+   * @param {string} html
+   */
+  summarise(html, { aloud = false } = {}) {
+    this.summaryLine.innerHTML = html;
+    if (!aloud) return;
+    clearTimeout(this.saying);
+    this.saying = window.setTimeout(() => (this.live.textContent = this.summaryLine.textContent), 600);
+  }
+
+  // Python
+
+  /**
+   * Send a request to the kernel; the promise fails with what Python said.
+   *
+   * @param {object} request
+   * @returns {Promise<Answer>}
+   */
+  ask(request) {
+    const id = Math.random().toString(36).slice(2); // several requests, of several views, may be on their way
+    return new Promise((resolve, reject) => {
+      /** @type {<Value>(settle: (value: Value) => void, value: Value) => void} */
+      const finish = (settle, value) => {
+        clearTimeout(timer);
+        this.model.off("msg:custom", receive);
+        settle(value);
+      };
+      /** @param {any} content @param {DataView[]} buffers */
+      const receive = (content, buffers) => {
+        if (content.id !== id) return;
+        if (content.type === "error") finish(reject, new Error(content.message));
+        else finish(resolve, { content, buffers });
+      };
+      const timer = setTimeout(() => finish(reject, new Error("no kernel answers")), 300000);
+      this.model.on("msg:custom", receive);
+      this.model.send({ type: "compute", id, ...request });
+    });
+  }
+
+  /**
+   * A button, with a kernel alone, for what Python computes: `request()` is asked for, `take(answer, request)` shows it.
+   *
+   * @template {object} Request
+   * @param {string} label
+   * @param {() => Request} request
+   * @param {(answer: Answer, request: Request) => void} take
+   */
+  askButton(label, request, take) {
+    if (!hasKernel(this.model)) return;
+    const button = this.button(label, async () => {
+      const asked = request();
+      button.disabled = true;
+      button.textContent = "Computing \u2026";
+      try {
+        take(await this.ask(asked), asked);
+      } catch (error) {
+        this.summarise(refusal(error), { aloud: true });
+      }
+      button.disabled = false;
+      button.textContent = label;
+    });
+  }
+
+  // Life
+
+  /**
+   * @param {EventTarget} target
+   * @param {string} event
+   * @param {(event: any) => void} handler
+   */
+  listen(target, event, handler) {
+    target.addEventListener(event, handler);
+    this.cleanups.push(() => target.removeEventListener(event, handler));
+  }
+
+  followTheme() {
+    const observer = new MutationObserver(() => this.matchTheme());
+    for (const node of [document.documentElement, document.body]) observer.observe(node, { attributes: true });
+    this.listen(window.matchMedia("(prefers-color-scheme: dark)"), "change", () => this.matchTheme());
+    this.cleanups.push(() => observer.disconnect());
+    this.matchTheme();
+  }
+
+  /** Light ink means a dark page. */
+  matchTheme() {
+    const rgb = getComputedStyle(this.root).color.match(/[\d.]+/g);
+    if (rgb) this.root.classList.toggle("ntk-dark", 0.3 * Number(rgb[0]) + 0.6 * Number(rgb[1]) + 0.1 * Number(rgb[2]) > 128);
+  }
+
+  /** Called when everything is drawn for the first time. */
+  ready() {
+    this.layout();
+    this.updateLink();
+    // In JupyterLab the arrow keys would otherwise move through the notebook.
+    for (const node of this.root.querySelectorAll("a, button, input, select, summary")) {
+      node.setAttribute("data-lm-suppress-shortcuts", "true");
+    }
+    const observer = new ResizeObserver(() => {
+      this.layout();
+      this.matchTheme();
+    });
+    observer.observe(this.root);
+    this.cleanups.push(() => observer.disconnect());
+    this.followTheme();
+    this.listen(document, "fullscreenchange", () => this.layout());
+    this.listen(window, "hashchange", () => this.followAddress());
+    if (this.linked) this.show();
+    this.root.dataset.ntkState = "ready";
+  }
+
+  /** Whoever follows a link to a setting sees it; the mathematics above it may still grow. */
+  show() {
+    const scroll = () => this.root.scrollIntoView();
+    scroll();
+    /** @type {any} */ (window).MathJax?.startup?.promise?.then(scroll);
+  }
+}
+
+/**
+ * What a module exports as its `render`: `build(frame)` adds controls and panels and draws. An error is shown in one line and
+ * marks the root element.
+ *
+ * @template {Record<string, any>} State
+ * @param {{ name: string, question: string, tries: string[], build: (frame: Frame<State>) => void }} widget
+ */
+export function renderWith({ name, question, tries, build }) {
+  /** @param {{ model: Model, el: HTMLElement }} view */
+  return ({ model, el }) => {
+    /** @type {Frame<State>} */
+    const frame = new Frame({ model, el, name, question, tries });
+    try {
+      build(frame);
+      frame.ready();
+    } catch (error) {
+      console.error(error);
+      frame.root.dataset.ntkState = "error";
+      frame.root.replaceChildren(element("p", { class: "ntk-error" }, `This widget could not start: ${messageOf(error)}`));
+    }
+    return () => frame.cleanups.forEach((cleanup) => cleanup());
+  };
+}
