@@ -69,7 +69,11 @@ def test_outputs_stay_of_order_one_in_the_width():
         (ValueError, "w_std must be positive and finite, got 0.0. Pass a number above 0", {"w_std": 0}),
         (ValueError, "a_std must be positive and finite, got nan", {"a_std": np.nan}),
         (TypeError, "a_std must be a number, got 'one'", {"a_std": "one"}),
-        (ValueError, r"activation must be one of tanh, .*got 'gelu'.*ntkbook.Activation\(name", {"activation": "gelu"}),
+        (
+            ValueError,
+            r"activation must be one of tanh, .*got 'swish'.*ntkbook.Activation\(name",
+            {"activation": "swish"},
+        ),
         (TypeError, "activation must be a name or an ntkbook.Activation.*Wrap a function", {"activation": np.tanh}),
     ],
 )
