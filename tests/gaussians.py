@@ -69,14 +69,14 @@ def limiting_ntk(name, x1, x2, *, depth=1, w_std=1.0, a_std=1.0, b_std=0.0):
     K = 0.0
     for _ in range(depth):
         below = w_std**2 * K + c + (b_std > 0)
-        area = w_std * np.sqrt((w_std * area) ** 2 + b_std**2 * max(distance, 0))
+        area = w_std * np.sqrt((w_std * area) ** 2 + b_std**2 * distance)
         p, q, c = np.hypot(w_std * p, b_std), np.hypot(w_std * q, b_std), w_std**2 * c + b_std**2
         both = TwoGaussians(*map(float, (p, q, c / p / q, area / p / q)))
         K = both.mean(slope, slope) * below
         p, q = (np.sqrt(np.longdouble(TwoGaussians(float(s), float(s), 1.0, 0.0).mean(sigma, sigma))) for s in (p, q))
         c = np.longdouble(both.mean(sigma, sigma))
         gap = both.distance(sigma, 1 / p, (np.sign(c) or 1) / q) / 2  # 1 - |cosine|
-        area, distance = p * q * np.sqrt(max(gap * (2 - gap), 0)), p**2 + q**2 - 2 * c
+        area, distance = p * q * np.sqrt(max(gap * (2 - gap), 0)), both.distance(sigma, 1, 1)
     return float(a_std**2 * K + c)
 
 

@@ -95,5 +95,5 @@ def _largest_std(net: MLP, w_variance: Array, b_variance: Array, x: Array) -> Ar
     for _ in range(net.depth):
         a = w_variance * a + b_variance
         largest = jnp.maximum(largest, jnp.max(a))
-        a = Quadrature(net.activation).variance(a)
+        a = jax.vmap(Quadrature(net.activation).variance)(a)
     return jnp.sqrt(largest)

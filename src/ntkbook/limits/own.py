@@ -46,14 +46,16 @@ class Quadrature(Moments):
     def is_fine_enough(self, std: Array) -> Array:
         """Whether the rule resolves the activation at a Gaussian of this deviation."""
         z, weights = _rule(self.nodes)
+        std = jax.lax.stop_gradient(std)
         value, slope = self.activation.with_derivative(std * z)
         slope = std * slope
-        means = jnp.stack([value, value**2, slope, slope**2])
-        fine, coarse = jnp.sum(means * weights, axis=1), 2 * jnp.sum((means * weights)[:, ::2], axis=1)
+        parts = weights[None, :] * jnp.stack([value, value**2, slope, slope**2])
+        fine, coarse = jnp.sum(parts, axis=1), 2 * jnp.sum(parts[:, ::2], axis=1)
         # Between all nodes a steep slope goes unseen, but not the step that it makes: E[sigma'] = E[z sigma] / std.
         fine, coarse = jnp.append(fine, fine[2]), jnp.append(coarse, jnp.sum(weights * z * value))
-        size = fine[1] + fine[3]
-        scale = jnp.sqrt(size) * jnp.array([1, 0, 1, 0, 1]) + size * jnp.array([0, 1, 0, 1, 0])
+        square = fine[1] + fine[3]
+        size = jnp.sqrt(square)
+        scale = jnp.stack([size, square, size, square, size])
         return jnp.all(jnp.abs(fine - coarse) <= _ACCURACY * scale)
 
 
@@ -116,8 +118,8 @@ def _mean_jvp(
 def _mean_at_one(activation: Activation, nodes: int, i: int, j: int, a: Array) -> Array:
     """E of the i-th times the j-th derivative at one Gaussian."""
     z, weights = _rule(nodes)
-    derivatives = activation.derivatives(jnp.sqrt(a)[..., None] * z, max(i, j))
-    return jnp.sum(weights * derivatives[i] * derivatives[j], axis=-1)
+    derivatives = activation.derivatives(jnp.sqrt(a) * z, max(i, j))
+    return jnp.sum(weights * derivatives[i] * derivatives[j])
 
 
 @_mean_at_one.defjvp
