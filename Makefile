@@ -38,7 +38,7 @@ help: ## this list
 NODE_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
 node_modules/.installed: .venv/.installed package.json package-lock.json .npmrc
 	@echo "== installing the linter and the types of the page's scripts"
-	$(NODE_PATH) npm ci --silent
+	$(NODE_PATH) npm ci --loglevel=error
 	@touch $@
 
 setup: .venv/.installed ## create .venv
