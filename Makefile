@@ -73,7 +73,7 @@ test: browser check book ## every check
 	@echo "== executed outputs against the expected ones"
 	$(PYTHON) tools/check_outputs.py
 	@echo "== site, notebooks, slow tests"
-	JAX_ENABLE_X64=1 $(BIN)/pytest -v -m "not ($(FAST))"
+	JAX_ENABLE_X64=1 $(BIN)/pytest -v -n auto --dist loadgroup --durations=25 -m "not ($(FAST))"
 
 bench: setup ## the benchmarks, as ratios measured in one run
 	PYTHONPATH=tools $(PYTHON) -m benchmarks

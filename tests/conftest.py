@@ -4,7 +4,9 @@ NTKBOOK_TEST_DTYPE=float64 (default) or float32 runs the same tests in that prec
 that variable JAX_ENABLE_X64=0 means float32 too.
 """
 
+import gc
 import os
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,7 @@ import pytest
 
 import ntkbook
 
+COMPILED = Path(__file__).resolve().parent.parent / "_build" / "compiled"
 DTYPE = os.environ.get("NTKBOOK_TEST_DTYPE") or (
     "float32" if os.environ.get("JAX_ENABLE_X64", "").lower() in ("0", "false") else "float64"
 )
@@ -19,8 +22,26 @@ if DTYPE not in ("float64", "float32"):
     raise pytest.UsageError(f"NTKBOOK_TEST_DTYPE must be float64 or float32, got {DTYPE!r}.")
 
 
+# Most of the time of small tests goes into tracing and compiling. XLA reads its flags when it is first used.
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false"
+gc.set_threshold(100_000, 20, 20)
+
+
 def pytest_configure(config):
     jax.config.update("jax_enable_x64", DTYPE == "float64")
+    jax.config.update("jax_disable_most_optimizations", True)  # quick compilation, which dominates: doc tests too
+    # What is compiled once serves the other processes and later runs; its key holds the code, the flags, the versions.
+    jax.config.update("jax_compilation_cache_dir", str(COMPILED))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+@pytest.fixture(autouse=True)
+def compilation(request):
+    """Slow tests compute more than they compile, those of the strict modules aside."""
+    well = "slow" in request.keywords and "strict" not in request.fixturenames
+    jax.config.update("jax_disable_most_optimizations", not well)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,12 +52,9 @@ def precision():
 
 @pytest.fixture(scope="module")
 def strict():
-    """No implicit broadcast over ranks, no implicit promotion of dtypes; and quick compilation, which dominates."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
+    """No implicit broadcast over ranks, no implicit promotion of dtypes."""
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="module")

@@ -10,22 +10,24 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 from ntksite.notebooks import Book
-from ntksite.records import ROOT, expected, notebook_records
+from ntksite.records import ROOT, documents, expected, notebook_records
 from release.outputs import problems
-from repo2docker.app import Repo2Docker
-from repo2docker.buildpacks import BuildPack
 
-CHAPTERS = Book(ROOT, {}).executable()
-WITH_WIDGETS = [name for name in CHAPTERS if "ntkbook.widgets import" in (ROOT / f"{name}.md").read_text("utf-8")]
+if TYPE_CHECKING:
+    from repo2docker.buildpacks import BuildPack
+
+WITH_WIDGETS = [name for name in documents() if "ntkbook.widgets import" in (ROOT / f"{name}.md").read_text("utf-8")]
 
 
 @cache
 def build_pack() -> BuildPack:
     """What repo2docker's own detection makes of the repository."""
+    from repo2docker.app import Repo2Docker  # takes seconds to import
+
     before = Path.cwd()
     os.chdir(ROOT)
     try:
