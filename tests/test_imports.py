@@ -132,7 +132,7 @@ def test_the_package_imports_no_figure_widget_solver_or_data_library():
 import sys, jax
 before = jax.config.jax_enable_x64
 import ntkbook
-heavy = {"matplotlib", "ipywidgets", "anywidget", "diffrax", "equinox", "sklearn", "scipy.integrate", "IPython"}
+heavy = {"matplotlib", "ipywidgets", "anywidget", "equinox", "sklearn", "scipy.integrate", "IPython"}
 loaded = (heavy | {"ntkbook.experiments"}) & set(sys.modules)
 assert not loaded, loaded
 assert jax.config.jax_enable_x64 == before
@@ -171,7 +171,7 @@ def test_experiments_need_no_figure_or_widget_library():
     program = """
 import sys
 import ntkbook.experiments
-loaded = {"matplotlib", "ipywidgets", "anywidget", "diffrax", "sklearn", "IPython"} & set(sys.modules)
+loaded = {"matplotlib", "ipywidgets", "anywidget", "equinox", "sklearn", "IPython"} & set(sys.modules)
 assert not loaded, loaded
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

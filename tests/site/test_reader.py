@@ -48,7 +48,7 @@ def test_environment_is_the_locked_one(reader: Reader) -> None:
 @pytest.mark.slow
 def test_environment_has_all_that_chapters_and_package_import(reader: Reader) -> None:
     names = sorted(imported(reader.repository))
-    assert {"ntkbook.widgets", "diffrax", "matplotlib.pyplot"} <= set(names)
+    assert {"ntkbook.widgets", "equinox.internal", "matplotlib.pyplot"} <= set(names)
     reader.run("python", "-c", "\n".join(f"import {name}" for name in names))
 
 

@@ -41,7 +41,7 @@ FOLDER = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).resolve().parents
 
 EXPERIMENTS: dict[str, Experiment] = {}
 
-_DISTRIBUTIONS = {"jax": "jax", "numpy": "numpy", "diffrax": "diffrax", "sklearn": "scikit-learn"}
+_DISTRIBUTIONS = {"jax": "jax", "numpy": "numpy", "equinox": "equinox", "sklearn": "scikit-learn"}
 _log = logging.getLogger("ntkbook.experiments")
 
 Result = dict[str, Any]
