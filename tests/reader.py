@@ -107,13 +107,13 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def keep_widgets(path: Path, document: str) -> None:
-    """Leave in a plain notebook the cells that showed a widget in the build, and what they rest on."""
+    """Leave in a plain notebook the cells that showed a widget in the build, what they rest on, and the settings."""
     built = json.loads((ROOT / "_build" / "jupyter_execute" / f"{document}.ipynb").read_text())
     outputs = [cell["outputs"] for cell in built["cells"] if cell["cell_type"] == "code"]
     wanted = {k for k, shown in enumerate(outputs) if any(WIDGET in output.get("data", {}) for output in shown)}
     notebook = nbformat.read(path, as_version=4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    notebook.cells = [cells[k] for k in resting([cell.source for cell in cells], wanted)]
+    notebook.cells = [cells[k] for k in resting([cell.source for cell in cells], wanted | {0})]  # 0: precision, style
     nbformat.write(notebook, path)
 
 
