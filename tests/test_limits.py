@@ -267,6 +267,15 @@ def test_biases_of_one_layer(activation, order):
     np.testing.assert_allclose(K, expected, atol={4: 1e-10, 6: 1e-6}[order] * abs(K).max())
 
 
+@double
+def test_biases_of_one_layer_at_order_two(monkeypatch):
+    monkeypatch.setitem(calculus._ACCURACY, 2, 1e-11)
+    net = ntkbook.mlp(width=1, activation="softplus", w_std=0.9, a_std=0.7, b_std=0.6)
+    x = np.array([[1.0, 0.0], [-0.5, 0.8]])
+    K = calculus.limiting_kernel(net, x, x, 2, same=True)
+    np.testing.assert_allclose(K, mean_over_neurons(net, x, 2, 0.3), rtol=1e-10)
+
+
 def with_biases(activation):
     """A network written out anew, for automatic differentiation."""
 
