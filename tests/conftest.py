@@ -22,8 +22,7 @@ if DTYPE not in ("float64", "float32"):
     raise pytest.UsageError(f"NTKBOOK_TEST_DTYPE must be float64 or float32, got {DTYPE!r}.")
 
 
-# Most of the time of small tests goes into tracing and compiling. XLA reads its flags when it is first used.
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false"
+# Most of the time of small tests goes into tracing and compiling.
 gc.set_threshold(100_000, 20, 20)
 
 

@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, Page
 from widget_pages import open_script
 
 import ntkbook
-from ntkbook.widgets import PredictNewPoint, learned, regression
+from ntkbook.experiments import learned, regression
+from ntkbook.widgets import PredictNewPoint
 
 pytestmark = pytest.mark.browser
 
