@@ -61,6 +61,9 @@ class Result:
 class Trajectory:
     """What a flow did at the requested times.
 
+    For a network of C outputs: outputs (T, n, C), kernel (T, n, C, n, C), test_outputs (T, k, C), and the loss is
+    1/(2n) times the sum over points and outputs.
+
     Attributes
     ----------
     times
@@ -77,9 +80,6 @@ class Trajectory:
         The parameters, each leaf with leading axis T, or None.
     result
         How the flow ended; see `Result`. Rows at times that were not reached hold NaN.
-
-    For a network of C outputs: outputs (T, n, C), kernel (T, n, C, n, C), test_outputs (T, k, C), and the loss is
-    1/(2n) times the sum over points and outputs.
 
     Examples
     --------
