@@ -143,10 +143,10 @@ def test_points_in_the_plane_of_every_size(activation, points, scale):
 @pytest.mark.slow
 @each_activation
 def test_order_six_of_points_in_the_plane(activation):
-    net = ntkbook.mlp(width=1, activation=activation, w_std=0.8)
-    x = jnp.array([[1.0, 0.0], [-0.5, 0.8], [0.3, -1.0], [0.9, 0.1]])
+    net = ntkbook.mlp(width=1, activation=activation, w_std=0.2 if activation.name == "softplus(4)" else 0.8)
+    x = jnp.array([[1.0, 0.0], [-0.5, 0.8], [0.9, 0.1]])
     K = ntkbook.limit_kernel(net, x, order=6)
-    np.testing.assert_allclose(K, mean_over_neurons(net, x, 6, 0.15), atol=1e-6 * abs(K).max())
+    np.testing.assert_allclose(K, mean_over_neurons(net, x, 6, 0.2), atol=1e-7 * abs(K).max())
 
 
 @double
@@ -155,7 +155,7 @@ def test_order_six_of_points_in_the_plane(activation):
 def test_three_independent_points(activation, x):
     net = ntkbook.mlp(width=1, activation=activation)
     K = ntkbook.limit_kernel(net, x[:, :3], order=4)
-    np.testing.assert_allclose(K, mean_over_neurons(net, x[:, :3], 4, 0.22), atol=1e-10 * abs(K).max())
+    np.testing.assert_allclose(K, mean_over_neurons(net, x[:, :3], 4, 0.3), atol=1e-10 * abs(K).max())
 
 
 @double
@@ -277,14 +277,15 @@ def test_the_calculus_gives_the_limiting_ntk_too(depth, x, monkeypatch):
 
 @double
 @pytest.mark.slow
-@pytest.mark.parametrize(("depth", "order", "accuracy"), [(1, 4, 1e-9), (2, 4, 1e-8), (3, 4, 1e-8)])
-def test_refinement_changes_nothing(depth, order, accuracy, x, monkeypatch):
-    net = ntkbook.mlp(width=1, depth=depth, activation="tanh", w_std=1.2)
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("activation", ["tanh", "erf", "softplus"])
+def test_refinement_changes_nothing(depth, activation, x, monkeypatch):
+    order, net = 4, ntkbook.mlp(width=1, depth=depth, activation=activation, w_std=1.2)
     points = jnp.concatenate([x, x[:1] - x[1:2]])
     K = ntkbook.limit_kernel(net, points, order=order)
     monkeypatch.setattr(calculus, "_BEST", 1e-13)
     monkeypatch.setitem(calculus._ACCURACY, order, 1e-13)
-    np.testing.assert_allclose(K, ntkbook.limit_kernel(net, points, order=order), atol=accuracy)
+    np.testing.assert_allclose(K, ntkbook.limit_kernel(net, points, order=order), atol=1e-10 * abs(K).max())
 
 
 def test_symmetries_of_order_four(x):
