@@ -9,6 +9,7 @@ forms, with larger variances. Nothing becomes steep in such a sum, however large
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -64,20 +65,20 @@ class Pair(NamedTuple):
         return self._replace(c=jnp.abs(self.c))
 
 
-class Moments:
+class Moments(ABC):
     """What the limits need of an activation: functions of a `Pair`, entry by entry."""
 
+    @abstractmethod
     def value(self, pair: Pair) -> Array:
         """E[sigma(u) sigma(v)]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def slope(self, pair: Pair) -> Array:
         """E[sigma'(u) sigma'(v)]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sine2(self, pair: Pair) -> Array:
         """The squared sine of the angle between sigma(u) and sigma(v) as vectors."""
-        raise NotImplementedError
 
     def variance(self, a: Array) -> Array:
         """E[sigma(u)^2]."""
