@@ -7,6 +7,7 @@ taken in JAX's setting.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,37 +34,42 @@ def limiting_ntk(net: MLP, first: Array, x: Array) -> Array:
             std = jnp.maximum(*(_largest_std(net, w_variance, b_variance, p) for p in points))
             moments = settled_quadrature(net.activation, std)
             settled = moments.is_fine_enough(std)
-        K = _kernel(moments, net.depth, biased, w_variance, b_variance, a_variance, *points)
-        return jnp.where(settled, K, jnp.nan).astype(x.dtype)
+        layer = partial(_layer, moments, biased, w_variance, b_variance)
+        below = _inputs(*points), jnp.zeros((len(first), len(x)))
+        for _ in range(net.depth - 1):
+            below = layer(below)
+        covariance, K = layer(below, last=True)
+        return jnp.where(settled, a_variance * K + covariance, jnp.nan).astype(x.dtype)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _kernel(
+@partial(jax.jit, static_argnums=(0, 1), static_argnames="last")  # one layer, so that it serves networks of any depth
+def _layer(
     moments: Moments,
-    depth: int,
     biased: bool,
     w_variance: Array,
     b_variance: Array,
-    a_variance: Array,
-    first: Array,
-    x: Array,
-) -> Array:
-    def layer(below: tuple[Pair, Array], _: None) -> tuple[tuple[Pair, Array], None]:
-        outputs, K = below
+    below: tuple[Pair, Array],
+    *,
+    last: bool = False,
+) -> tuple[Any, Array]:
+    """The outputs of a layer and what K is behind it; of the last layer only their covariance, as no more is needed."""
+
+    @jax.vmap
+    def entry(outputs: Pair, K: Array) -> tuple[Any, Array]:
         inputs = _affine(outputs, w_variance, b_variance, biased)
         # K sums the layers so far: one more layer multiplies their back-propagated part by E[sigma' sigma'].
         K = moments.slope(inputs) * (w_variance * K + outputs.c + (1.0 if biased else 0.0))
+        if last:
+            return moments.value(inputs), K
         a, b = moments.variance(inputs.a), moments.variance(inputs.b)
-        return (Pair(a, b, moments.value(inputs), moments.sine2(inputs)), K), None
+        return Pair(a, b, moments.value(inputs), moments.sine2(inputs)), K
 
-    def entry(x1: Array, x2: Array) -> Array:
-        below, _ = jax.lax.scan(layer, (_inputs(x1, x2), jnp.zeros(())), length=depth - 1)
-        (outputs, K), _ = layer(below, None)  # apart from the scan, as only its covariance is needed
-        return a_variance * K + outputs.c
-
-    return jax.lax.map(lambda x1: jax.vmap(partial(entry, x1))(x), first)
+    return jax.lax.map(lambda row: entry(*row), below)
 
 
+@jax.jit
+@partial(jax.vmap, in_axes=(0, None))
+@partial(jax.vmap, in_axes=(None, 0))
 def _inputs(x1: Array, x2: Array) -> Pair:
     """The points as a `Pair`. The sine comes from what of the longer point is perpendicular to the shorter one."""
     a, b, c = jnp.sum(x1**2), jnp.sum(x2**2), jnp.sum(x1 * x2)
