@@ -89,6 +89,10 @@ def limiting_ntk_of_sin(x1, x2, *, depth=1, w_std=1.0, a_std=1.0, b_std=0.0):
         below = w_std**2 * K + c + (b_std > 0)
         near, far = w_std**2 * near / 2, (w_std**2 * far + 4 * b_std**2) / 2
         p2, q2 = (-np.expm1(-2 * (w_std**2 * s + b_std**2)) / 2 for s in (p2, q2))
-        K, c = (np.exp(-near) + np.exp(-far)) / 2 * below, (np.expm1(-near) - np.expm1(-far)) / 2
+        K, c = (np.exp(-near) + np.exp(-far)) / 2 * below, w_std**2 * c + b_std**2
+        if abs(c) < 1:  # else the difference of the exponentials is none of near numbers
+            c = np.exp(-(near + far) / 2) * np.sinh(c)
+        else:
+            c = (np.exp(-near) - np.exp(-far)) / 2
         near, far = p2 + q2 - 2 * c, p2 + q2 + 2 * c
     return float(a_std**2 * K + c)
