@@ -59,7 +59,11 @@ def kernel(gradients: Gradients, state: Any, first: Array, x: Array, later: tupl
         moved = lambda s: kernel(gradients, gradients.move(state, s, gradient), first, x, later[:-1])  # noqa: E731
         return jax.jvp(moved, (zero,), (jnp.ones_like(zero),))[1]
 
-    along = jax.vmap(slope_along, out_axes=-1)
-    if gradients.output_axes is not None:  # a slot is a pair of point and output
-        along = jax.vmap(jax.vmap(slope_along, (gradients.output_axes,), out_axes=-1), out_axes=-2)
-    return along(gradients.at(state, later[-1]))
+    along, families = jax.vmap(slope_along, out_axes=-1), gradients.at(state, later[-1])
+    if gradients.output_axes is None:
+        return along(families)
+    # A slot is a pair of point and output.
+    if gradients.output_axes == 0:  # one axis for both: XLA ends the process at products of eight axes
+        slopes = along(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), families))
+        return slopes.reshape(*slopes.shape[:-1], -1, gradients.outputs)
+    return jax.vmap(jax.vmap(slope_along, (gradients.output_axes,), out_axes=-1), out_axes=-2)(families)
