@@ -17,7 +17,7 @@ __all__: list[str] = []
 Slots = tuple[Array | None, ...]  # the points of each slot; None: those of x, so that what they share is computed once
 Map = Callable[[Callable[[Array], Array], Array], Array]  # of a function over the leading axis
 
-MEMORY = 2.0**30  # bytes for the work where no limit is given: larger blocks are not faster
+MEMORY = 1.5 * 2**30  # bytes for the work where no limit is given: larger blocks are not faster
 
 
 def in_blocks(

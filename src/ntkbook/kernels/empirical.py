@@ -215,7 +215,7 @@ def empirical_kernel(
         outputs) is below that of positions * inputs * outputs. Products at a single position always gain.
     memory_limit
         Bytes of working memory, the result apart, that are not to be exceeded on any device: the slots are taken in
-        blocks, one after the other. By default 1 GiB, or what the smallest blocks take where that is more. Low limits
+        blocks, one after the other. By default 1.5 GiB, or what the smallest blocks take where that is more. Low limits
         cost up to about 2^(r-3) times the time, and more where slots 1 and 2 are divided too.
     progress
         Whether to show how far it is, once it has taken three seconds.
