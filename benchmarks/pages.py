@@ -123,5 +123,5 @@ def chapter_rows() -> list[Row]:
     if not table.exists():
         return []
     executed = json.loads(table.read_text())
-    rows = [Row(f"{name}: execution", t, "s", "at most 60") for name, t in executed["seconds"].items()]
-    return [*rows, Row("largest kernel of the last build", executed["gigabytes"], "GB", "at most 1.5")]
+    rows = [Row(f"{name}: execution", t, "s", "at most 40") for name, t in executed["seconds"].items()]
+    return [*rows, Row("largest kernel of the last build", executed["gigabytes"], "GB", "at most 1.2")]

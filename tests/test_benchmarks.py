@@ -46,5 +46,5 @@ def test_table_is_written(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(run, "PARTS", (pages.chapter_rows,))
     run.main()
     (first, _) = json.loads((tmp_path / "bench.json").read_text())
-    assert first == {"name": "book/a: execution", "value": 12.0, "unit": "s", "budget": "at most 60"}
+    assert first == {"name": "book/a: execution", "value": 12.0, "unit": "s", "budget": "at most 40"}
     assert "book/a: execution" in capsys.readouterr().out
