@@ -71,7 +71,7 @@ def test_resnet_against_a_loop(depth):
 
 @pytest.mark.parametrize("pooling", ["average", "flatten"])
 @pytest.mark.parametrize("padding", ["circular", "zero"])
-@pytest.mark.parametrize(("image_shape", "filter_size"), [((5,), 3), ((4,), 2), ((3, 4), 3), ((3, 2), 2), ((2, 2), 1)])
+@pytest.mark.parametrize(("image_shape", "filter_size"), [((5,), 3), ((3, 4), 3), ((3, 2), 2), ((2, 2), 1)])
 def test_conv_against_loops(image_shape, filter_size, padding, pooling):
     net = ntkbook.conv(
         width=3,
@@ -84,8 +84,8 @@ def test_conv_against_loops(image_shape, filter_size, padding, pooling):
     )
     params = net.init(jax.random.key(0))
     x = jax.random.normal(jax.random.key(1), (2, 2 * int(np.prod(image_shape))))
-    assert_close(net(params, x), [conv_by_hand(net, params, point) for point in x])
-    assert net(params, x[0]).shape == ()
+    assert_close(jax.jit(net)(params, x), [conv_by_hand(net, params, point) for point in x])
+    assert jax.eval_shape(net, params, x[0]).shape == ()
 
 
 # -- what they reduce to ----------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def test_resnet_without_branches_is_the_mlp_of_one_layer():
     params, x, _, _ = problem(net)
     single = ntkbook.MLPParams(params.weights[:1], params.readout)
     assert_close(net(params, x), mlp(single, x))
-    for order in (2, 3, 4):
+    for order in (2, 3):
         actual = ntkbook.empirical_kernel(net, params, x, order=order)
         assert_close(actual, ntkbook.empirical_kernel(mlp, single, x, order=order))
 
@@ -107,7 +107,7 @@ def test_resnet_of_one_layer_is_the_mlp():
     assert_close(net(params, x), mlp(params, x))
 
 
-@pytest.mark.parametrize("pooling", ["average", "flatten"])
+@pytest.mark.parametrize("pooling", ["average", pytest.param("flatten", marks=pytest.mark.slow)])
 def test_conv_of_one_pixel_is_the_mlp(pooling):
     net = ntkbook.conv(width=4, image_shape=(1, 1), depth=3, filter_size=1, input_channels=D, pooling=pooling)
     mlp = ntkbook.mlp(width=4, depth=3)
@@ -166,7 +166,7 @@ def test_outputs_stay_of_order_one_in_the_width(name):
     sizes = []
     for net in map(make, (16, 64)):
         keys = jax.random.split(jax.random.key(0), 200)
-        sizes.append(float(jax.vmap(lambda key, net=net: net(net.init(key, D), x))(keys).std()))
+        sizes.append(float(jax.jit(jax.vmap(lambda key, net=net: net(net.init(key, D), x)))(keys).std()))
     assert sizes[1] / sizes[0] == pytest.approx(1, abs=0.25)
     assert 0.1 < sizes[1] < 3
 
@@ -189,14 +189,14 @@ def test_kernels_against_the_oracle(net, order):
 def test_symmetry_and_sign_of_the_readout(net):
     params, x, _, _ = problem(net)
     flipped = params._replace(readout=-params.readout)
-    for order in (2, 3, 4):
+    for order in (2, 3):
         K = ntkbook.empirical_kernel(net, params, x, order=order)
         assert_close(K, K.swapaxes(0, 1))
         assert_close(ntkbook.empirical_kernel(net, flipped, x, order=order), (-1) ** order * K)
         assert jnp.abs(K).max() > 1e-3
 
 
-@every_network
+@pytest.mark.parametrize("net", [NETWORKS["resnet"], NETWORKS["conv of an image"]], ids=["resnet", "conv"])
 def test_flow_and_the_slope_of_its_loss(net):
     # dL/dt = -(1/n^2) r.K r, with dL/dt = -|grad L|^2 at the flow's own parameters.
     params, x, x_test, y = problem(net)

@@ -119,12 +119,12 @@ planar = {
 
 
 @double
-@each_activation
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])  # the others: in the slow test
 def test_points_in_the_plane(activation):
     net = ntkbook.mlp(width=1, activation=activation, w_std=0.8, a_std=0.7)
     x = jnp.array([[1.0, 0.0], [-0.5, 0.8], [1.0, 1e-3]])
     K = ntkbook.limit_kernel(net, x, order=4)
-    np.testing.assert_allclose(K, mean_over_neurons(net, x, 4, 0.15), atol=1e-10 * abs(K).max())
+    np.testing.assert_allclose(K, mean_over_neurons(net, x, 4, 0.2), atol=1e-10 * abs(K).max())
 
 
 @double
@@ -193,12 +193,14 @@ def test_linear_networks_by_hand(depth, x):
 
 
 @double
-@pytest.mark.parametrize(("activation", "order"), [("tanh", 4), ("softplus", 4), ("softplus", 6)])
+@pytest.mark.parametrize(
+    ("activation", "order"), [("tanh", 4), ("softplus", 4), pytest.param("softplus", 6, marks=pytest.mark.slow)]
+)
 def test_biases_of_one_layer(activation, order):
     net = ntkbook.mlp(width=1, activation=activation, w_std=0.9, a_std=0.7, b_std=0.6)
-    x = jnp.array([[1.0, 0.0], [-0.5, 0.8], [0.3, 0.3]] if order == 4 else [[1.0], [-0.3]])
+    x = jnp.array([[1.0], [-0.3], [0.5]] if order == 4 else [[1.0], [-0.3]])
     K = ntkbook.limit_kernel(net, x, order=order)
-    expected = mean_over_neurons(net, x, order, 0.3 if order == 4 else 0.2)
+    expected = mean_over_neurons(net, x, order, 0.15 if order == 4 else 0.2)
     np.testing.assert_allclose(K, expected, atol={4: 1e-10, 6: 1e-6}[order] * abs(K).max())
 
 

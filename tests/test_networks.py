@@ -56,7 +56,7 @@ def test_outputs_stay_of_order_one_in_the_width():
     for width in (16, 256):
         net = ntkbook.mlp(width=width, depth=2)
         keys = jax.random.split(jax.random.key(0), 200)
-        sizes.append(float(jax.vmap(lambda key, net=net: net(net.init(key, 3), x))(keys).std()))
+        sizes.append(float(jax.jit(jax.vmap(lambda key, net=net: net(net.init(key, 3), x)))(keys).std()))
     assert sizes[1] / sizes[0] == pytest.approx(1, abs=0.25)
 
 

@@ -22,7 +22,7 @@ def problem():
     return net, net.init(jax.random.key(0), 8), x, jnp.array([1.0, -1.0, 1.0, -1.0])
 
 
-@pytest.mark.parametrize("order", [2, 3, 4, 5])
+@pytest.mark.parametrize("order", [2, 3, 4, pytest.param(5, marks=pytest.mark.slow)])
 def test_kernels_in_float32(problem, order):
     net, params, x, _ = problem
     exact = ntkbook.empirical_kernel(net, params, x, order=order)

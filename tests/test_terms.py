@@ -26,7 +26,7 @@ def problem(depth, activation="softplus", width=6):
 
 
 @pytest.mark.parametrize("activation", ["softplus", "tanh"])
-@pytest.mark.parametrize(("depth", "order"), [(1, 2), (2, 2), (3, 2), (1, 3), (2, 3), (3, 3), (1, 4), (2, 4)])
+@pytest.mark.parametrize(("depth", "order"), [(1, 2), (2, 2), (1, 3), (2, 3), (3, 3), (2, 4)])
 def test_terms_add_up_to_the_kernel(depth, order, activation):
     net, params, x = problem(depth, activation)
     total = terms.evaluate(terms.kernel_terms(order, depth), net, params, x)
