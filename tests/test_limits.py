@@ -171,24 +171,6 @@ def test_what_is_too_steep_is_refused_before_any_integral(monkeypatch):
         ntkbook.limit_kernel(ntkbook.mlp(width=1), nearly_dependent, order=4)
 
 
-@pytest.mark.parametrize("depth", [1, 2, 3])
-def test_linear_networks_by_hand(depth, x):
-    r"""All <p>, <q> of vectors that differ by products of matrices and their transposes: the corrections count.
-
-    For depth 2, with f = <a, W2 W1 x>/m, p = W1 x, q = W2 p/sqrt(m), b = W2^T a/sqrt(m) and the limits
-    |p|^2/m = s G, |q|^2/m = s^2 G, |a|^2/m = t, |b|^2/m = s t, |W2 b|^2/m^2 = 2 s^2 t, |W2^T q|^2/m^2 = 2 s^3 G
-    (the second moment of a Wishart matrix is 2), (3.1) gives the first line of the table.
-    """
-    s, t = 1.5, 0.7
-    net = ntkbook.mlp(width=1, depth=depth, activation="identity", w_std=s**0.5, a_std=t**0.5)
-    G = np.asarray(x @ x.T)
-    pairs = [np.einsum(f"{p},{q}->abcd", G, G) for p, q in (("ab", "cd"), ("ac", "bd"), ("bc", "ad"))]
-    ntk = s**depth + depth * t * s ** (depth - 1)
-    factor = {1: 1, 2: 3 * s + t, 3: 6 * s**2 + 4 * s * t}[depth]
-    expected = ntk * factor * (2 * pairs[0] + pairs[1] + pairs[2])
-    assert_close(ntkbook.limit_kernel(net, x, order=4), expected, float64=1e-11)
-
-
 # -- biases -----------------------------------------------------------------------------------------------------------
 
 
