@@ -263,6 +263,61 @@ def _predictions(
     }
 
 
+# -- what the motion is worth, beyond speed ----------------------------------------------------------------------------
+
+
+@partial(jax.jit, static_argnames="net")
+def _squares(net: ntkbook.MLP, points: Array, targets: Array, seeds: Array) -> Array:
+    """Squared errors at new digits, mean over twins, (seeds, 3): exact; frozen at equal time; at equal loss."""
+    x, x_test, z, z_test = points[:TRAINED], points[TRAINED:], targets[:TRAINED], targets[TRAINED:]
+    end = jnp.array([TIMES[-1]])
+
+    def of_network(params: ntkbook.MLPParams) -> Array:
+        y = net(params, x) + z
+        exact = ntkbook.gradient_flow(net, params, x, y, end, x_test, rtol=1e-10, atol=1e-10, keep_kernel=False)
+        h = ntkbook.kernel_hierarchy(net, params, x, 2, x_test=x_test)
+        frozen = partial(ntkbook.frozen_kernel_flow, h, y, keep_kernel=False)
+
+        def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+            early, late = ends
+            middle = (early + late) / 2
+            too_early = frozen(middle).loss > exact.loss
+            return jnp.where(too_early, middle, early), jnp.where(too_early, late, middle)
+
+        equal, _ = jax.lax.fori_loop(0, 48, halve, (0 * end, 4 * end))
+        learned = [flow.test_outputs[0] - h.test_outputs for flow in (exact, frozen(end), frozen(equal))]
+        return ((jnp.stack(learned) - z_test) ** 2).mean(axis=1)
+
+    return jax.lax.map(lambda seed: jax.lax.map(of_network, _twins(net, 64, seed)).mean(axis=0), seeds)
+
+
+def _squares_of_draw(draw: int, width: int, seeds: int) -> Array:
+    points, targets = ntkbook.data.digits(TRAINED + NEW, key=jax.random.key(draw))
+    return _squares(ntkbook.mlp(width=width), points, targets, jnp.arange(seeds))
+
+
+def _gain_again(stored: Result) -> Differences:
+    """Two pairs of the second draw."""
+    again = _squares_of_draw(1, stored["width"], 2)
+    return {"squares": difference(stored["squares"][1, :2], again)}
+
+
+@experiment(
+    "predicting-gain",
+    chapter=CHAPTER,
+    setting="draws 0..7 of 12 and 24 digits, tanh, one hidden layer, width 1024, seeds 0..31 with twins, t = 32: "
+    "squared error at the new digits; exact, frozen kernel at equal time, frozen kernel at equal training loss",
+    minutes=1,
+    digits=9,
+    again=_gain_again,
+    tolerance=1e-6,
+)
+def _gain(*, draws: int = 8, width: int = 1024, seeds: int = 32) -> Result:
+    """What the motion of the kernel is worth at new digits, over several draws of digits."""
+    squares = [_squares_of_draw(draw, width, seeds) for draw in steps(range(draws), "draw")]
+    return {"width": width, "squares": np.stack([np.asarray(one) for one in squares])}
+
+
 # -- how late the fifth order has its power ----------------------------------------------------------------------------
 
 
