@@ -83,7 +83,9 @@ def test_one_term_by_hand():
 
 @pytest.mark.parametrize("depth", COUNTS)
 def test_number_of_terms(depth):
-    assert [terms.count(r, depth) for r in range(2, 2 + len(COUNTS[depth]))] == COUNTS[depth]
+    orders = range(2, 2 + len(COUNTS[depth]))
+    assert [terms.count(r, depth) for r in orders] == COUNTS[depth]
+    assert [len(terms.kernel_terms(r, depth)) for r in orders] == COUNTS[depth]
     for order, number in enumerate(COUNTS[depth], start=2):
         assert len(set(terms.kernel_terms(order, depth))) == number  # no two are the same expression
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -46,6 +47,11 @@ def sphere_points(key: Array, n: int, input_dim: int) -> Array:
     """
     key = _checks.prng_key(key)
     shape = (_checks.integer(n, "n", at_least=1), _checks.integer(input_dim, "input_dim", at_least=2))
+    return _on_sphere(key, shape)
+
+
+@partial(jax.jit, static_argnames="shape", inline=True)
+def _on_sphere(key: Array, shape: tuple[int, int]) -> Array:
     z = jax.random.normal(key, shape)
     return z / jnp.linalg.norm(z, axis=1, keepdims=True)
 
@@ -68,7 +74,11 @@ def half_circle(n: int) -> tuple[Array, Array]:
     >>> angles.shape, x.shape
     ((6,), (6, 2))
     """
-    n = _checks.integer(n, "n", at_least=1)
+    return _on_half_circle(_checks.integer(n, "n", at_least=1))
+
+
+@partial(jax.jit, static_argnames="n", inline=True)
+def _on_half_circle(n: int) -> tuple[Array, Array]:
     angles = jnp.arange(0.5, n) * (jnp.pi / n)
     return angles, jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)
 

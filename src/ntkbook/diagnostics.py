@@ -85,7 +85,7 @@ def _positive(values: Any, name: str) -> np.ndarray:
 
 
 def max_abs(kernel: Array) -> Array:
-    """The largest absolute entry of a kernel: the norm in which (2.3) and (2.4) are stated.
+    """The largest absolute entry of a kernel, of JAX or NumPy: the norm in which (2.3) and (2.4) are stated.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def max_abs(kernel: Array) -> Array:
     >>> float(ntkbook.diagnostics.max_abs(jnp.array([[1.0, -3.0]])))
     3.0
     """
-    return jnp.abs(kernel).max()
+    return abs(kernel).max()
 
 
 def hierarchy_slope(net: Network, params: Any, x: Array, y: Array, *, order: int) -> Array:

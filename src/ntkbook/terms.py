@@ -510,7 +510,12 @@ def count(order: int, depth: int) -> int:
     >>> terms.count(5, depth=1)
     172
     """
-    return len(kernel_terms(order, depth))
+    below = _checks.integer(order, "order", at_least=2) - 1
+    if below == 1:
+        return len(kernel_terms(2, depth))
+    # one for each summand of the rule of each factor
+    factors = (factor for term in kernel_terms(below, depth) for factor in term.factors.values())
+    return sum(factor.layer if factor.kind in ("layer", "derivative") else 1 for factor in factors)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -84,6 +84,7 @@ def learned(
     return jnp.stack([jnp.asarray(flow.test_outputs) for flow in flows]) - jnp.asarray(h.test_outputs)
 
 
+@jax.jit
 def regression() -> tuple[Array, Array, Array, Array, Array]:
     """The regression of the chapter "Predicting new points": six training points on the half circle, 37 test points.
 

@@ -41,16 +41,16 @@ DIFFERENCES = 3 + 9 + 27  # numbers a time: those of the outputs, of K^(2), of K
 LENGTH = 3 + 9 + 27 + 81 + DIFFERENCES  # the residual and K^(2..4) before them
 
 
-def _kernels_at_start(net: ntkbook.MLP, x: Array, keys: Array, orders: Sequence[int]) -> dict[int, Array]:
+def _kernels_at_start(net: ntkbook.MLP, x: Array, keys: Array, orders: Sequence[int]) -> dict[int, np.ndarray]:
     """K_0^(r) of the network that each key draws, for each order: the keys on the first axis."""
-    draws = (net.init(key, x.shape[1]) for key in keys)
+    draws = (net.init(keys[k], x.shape[1]) for k in range(len(keys)))
     kernels = [ntkbook.kernel_hierarchy(net, params, x, max_order=max(orders)).kernels for params in draws]
-    return {r: jnp.stack([of_draw[r] for of_draw in kernels]) for r in orders}
+    return {r: np.stack([of_draw[r] for of_draw in kernels]) for r in orders}
 
 
-def _largest(kernels: Array) -> Array:
+def _largest(kernels: np.ndarray) -> np.ndarray:
     """The largest entry of each kernel, by size."""
-    return jnp.abs(kernels).max(axis=tuple(range(1, kernels.ndim)))
+    return abs(kernels).max(axis=tuple(range(1, kernels.ndim)))
 
 
 def _sphere() -> Array:
@@ -60,7 +60,7 @@ def _sphere() -> Array:
 # -- how large the kernels are at the start, and how far they scatter --------------------------------------------------
 
 
-def _start(x: Array, width: int, seeds: int) -> dict[int, Array]:
+def _start(x: Array, width: int, seeds: int) -> dict[int, np.ndarray]:
     keys = jax.random.split(jax.random.key(0), SEEDS)[:seeds]
     return _kernels_at_start(ntkbook.mlp(width=width, depth=2), x, keys, ORDERS)
 
@@ -106,11 +106,11 @@ def _sizes_over_widths(
 # -- kernels beside their limits ---------------------------------------------------------------------------------------
 
 
-def _limits() -> dict[int, Array]:
-    return {r: ntkbook.limit_kernel(ntkbook.mlp(width=1, depth=2), _sphere(), r) for r in ENTRIES}
+def _limits() -> dict[int, np.ndarray]:
+    return {r: np.asarray(ntkbook.limit_kernel(ntkbook.mlp(width=1, depth=2), _sphere(), r)) for r in ENTRIES}
 
 
-def _scaled(width: int, seeds: int) -> dict[int, Array]:
+def _scaled(width: int, seeds: int) -> dict[int, np.ndarray]:
     """m^(r/2-1) K_0^(r) of each network."""
     keys = jax.random.split(jax.random.key(2), LIMIT_SEEDS)[:seeds]
     kernels = _kernels_at_start(ntkbook.mlp(width=width, depth=2), _sphere(), keys, tuple(ENTRIES))

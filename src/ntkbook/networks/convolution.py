@@ -109,8 +109,7 @@ class Conv:
         key = _checks.prng_key(key)
         if input_dim not in (None, self.input_dim):
             raise ValueError(f"input_dim must be that of {self._images}, got {input_dim!r}. Leave it out.")
-        *shapes, readout_shape = self._shapes
-        return ConvParams(*draw(key, shapes, readout_shape, w_std=self.w_std, a_std=self.a_std))
+        return ConvParams(*draw(key, tuple(self._shapes), w_std=self.w_std, a_std=self.a_std))
 
     def __call__(self, params: ConvParams, x: Array) -> Array:
         """f(x, theta): x of shape (n, d) gives (n,); one point (d,) gives a scalar.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -96,8 +97,8 @@ class MLP:
         """
         key = _checks.prng_key(key)
         d = _checks.integer(input_dim, "input_dim", at_least=1)
-        *shapes, readout_shape = layer_shapes(d, self.width, self.depth)
-        weights, readout = draw(key, shapes, readout_shape, w_std=self.w_std, a_std=self.a_std)
+        shapes = layer_shapes(d, self.width, self.depth)
+        weights, readout = draw(key, tuple(shapes), w_std=self.w_std, a_std=self.a_std)
         if self.b_std == 0:
             return MLPParams(weights, readout)
         # The keys of the weights are the first of `key`'s; those of the biases come from one beyond.
@@ -121,7 +122,7 @@ class MLP:
         """
         x = _checks.floating_array(x, "x", ndim=(1, 2))
         check_params(self, params, x)
-        return self.apply(params, x, plain)
+        return _evaluate(self, params, x)
 
     def apply(self, params: MLPParams, x: Array, affine: Affine) -> Array:
         """f(x, theta) for parameters and points that fit, with every product made by `affine`.
@@ -193,13 +194,19 @@ def layer_shapes(input_dim: int, width: int, depth: int) -> list[tuple[int, ...]
     return [(width, input_dim)] + [(width, width)] * (depth - 1) + [(width,)]
 
 
+@partial(jax.jit, static_argnames="shapes", inline=True)
 def draw(
-    key: Array, shapes: list[tuple[int, ...]], readout_shape: tuple[int, ...], *, w_std: float, a_std: float
+    key: Array, shapes: tuple[tuple[int, ...], ...], *, w_std: float, a_std: float
 ) -> tuple[tuple[Array, ...], Array]:
-    """Independent Gaussian weights of these shapes, and a readout."""
-    *w_keys, a_key = jax.random.split(key, len(shapes) + 1)
-    weights = tuple(w_std * jax.random.normal(k, shape) for k, shape in zip(w_keys, shapes, strict=True))
-    return weights, a_std * jax.random.normal(a_key, readout_shape)
+    """Independent Gaussian weights, and a readout, whose shape is the last of `shapes`."""
+    keys = jax.random.split(key, len(shapes))
+    *weights, readout = (jax.random.normal(k, shape) for k, shape in zip(keys, shapes, strict=True))
+    return tuple(w_std * W for W in weights), a_std * readout
+
+
+@partial(jax.jit, static_argnames="net", inline=True)
+def _evaluate(net: MLP, params: MLPParams, x: Array) -> Array:
+    return net.apply(params, x, plain)
 
 
 def check_params(net: MLP, params: MLPParams, x: Array) -> None:

@@ -73,8 +73,8 @@ class ResNet:
         ([(4, 3), (4, 4)], (4,))
         """
         key, d = _checks.prng_key(key), _checks.integer(input_dim, "input_dim", at_least=1)
-        *shapes, readout_shape = layer_shapes(d, self.width, self.depth)
-        weights, readout = draw(key, shapes, readout_shape, w_std=self.w_std, a_std=self.a_std)
+        shapes = layer_shapes(d, self.width, self.depth)
+        weights, readout = draw(key, tuple(shapes), w_std=self.w_std, a_std=self.a_std)
         return MLPParams(weights, readout)
 
     def __call__(self, params: MLPParams, x: Array) -> Array:
