@@ -124,19 +124,29 @@ def digits(n: int, *, key: Array, classes: tuple[int, int] = (3, 8)) -> tuple[Ar
     if len(set(classes)) != 2 or not set(classes) <= set(range(10)):
         raise ValueError(f"classes must be two different digits from 0 to 9, got {classes!r}.")
     images, digit = load_digits(return_X_y=True)
-    rows = []
-    for k, label, count in zip(jax.random.split(key), classes, ((n + 1) // 2, n // 2), strict=True):
-        candidates = np.flatnonzero(digit == label)
-        if count > len(candidates):
+    counts = ((n + 1) // 2, n // 2)
+    candidates = [np.flatnonzero(digit == label) for label in classes]
+    for label, count, of_label in zip(classes, counts, candidates, strict=True):
+        if count > len(of_label):
             raise ValueError(
-                f"n must be at most twice the {len(candidates)} images of digit {label}, got {n}. Ask for fewer."
+                f"n must be at most twice the {len(of_label)} images of digit {label}, got {n}. Ask for fewer."
             )
-        rows.append(np.asarray(jax.random.choice(k, candidates, (count,), replace=False)))
-    order = np.asarray(jax.random.permutation(jax.random.fold_in(key, 0), n))
+    drawn, order = _drawn(key, tuple(map(len, candidates)), counts)
+    rows = [of_label[np.asarray(places)] for of_label, places in zip(candidates, drawn, strict=True)]
     x = images[np.concatenate(rows)][order]
-    y = np.repeat([1.0, -1.0], [len(r) for r in rows])[order]
+    y = np.repeat([1.0, -1.0], counts)[order]
     dtype = jnp.result_type(float)
     return jnp.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype), jnp.asarray(y, dtype)
+
+
+@partial(jax.jit, static_argnames=("sizes", "counts"))
+def _drawn(key: Array, sizes: tuple[int, ...], counts: tuple[int, ...]) -> tuple[list[Array], Array]:
+    """So many of each class, without replacement, and the order of all of them."""
+    keys = jax.random.split(key, len(sizes))
+    drawn = [
+        jax.random.choice(k, size, (count,), replace=False) for k, size, count in zip(keys, sizes, counts, strict=True)
+    ]
+    return drawn, jax.random.permutation(jax.random.fold_in(key, 0), sum(counts))
 
 
 @dataclass(frozen=True)
