@@ -20,6 +20,8 @@ def check(kind, measured, **numbers):
         ("identity", -1e-13, {"tolerance": 1e-12}),
         ("bound", 0.5, {"predicted": 0.5}),
         ("bound", -7.0, {"predicted": 0.5}),
+        ("at least", 0.5, {"predicted": 0.5}),
+        ("at least", 7.0, {"predicted": 0.5}),
     ],
 )
 def test_claims_that_hold(kind, measured, numbers, capsys):
@@ -36,6 +38,8 @@ def test_claims_that_hold(kind, measured, numbers, capsys):
         ("identity", np.nan, {"tolerance": 1.0}),
         ("bound", 0.51, {"predicted": 0.5}),
         ("bound", -np.inf, {"predicted": 0.5}),
+        ("at least", 0.49, {"predicted": 0.5}),
+        ("at least", np.inf, {"predicted": 0.5}),
     ],
 )
 def test_claims_that_do_not(kind, measured, numbers, capsys):
@@ -51,9 +55,10 @@ def test_an_identity_ignores_what_is_predicted():
 @pytest.mark.parametrize(
     ("match", "arguments"),
     [
-        ("kind must be one of exponent, value, identity, bound, got 'law'", {"kind": "law"}),
+        ("kind must be one of exponent, value, identity, bound, at least, got 'law'", {"kind": "law"}),
         ("a claim of kind 'value' wants a positive tolerance", {"kind": "value"}),
         ("a claim of kind 'bound' wants no tolerance", {"kind": "bound", "tolerance": 1.0}),
+        ("a claim of kind 'at least' wants no tolerance", {"kind": "at least", "tolerance": 1.0}),
     ],
 )
 def test_bad_claims(match, arguments):

@@ -14,13 +14,15 @@ from typing import Any, Literal
 
 __all__ = ["Claim", "ClaimError", "claim", "quote"]
 
-Kind = Literal["exponent", "value", "identity", "bound"]
+Kind = Literal["exponent", "value", "identity", "bound", "at least"]
 _RELATIONS = {
     "exponent": "|measured - predicted| <= tolerance",
     "value": "|measured - predicted| <= tolerance",
     "identity": "|measured| <= tolerance",
     "bound": "measured <= predicted",
+    "at least": "measured >= predicted",
 }
+_ONE_SIDED = ("bound", "at least")
 
 
 class ClaimError(AssertionError):
@@ -65,6 +67,8 @@ class Claim:
             return False
         if self.kind == "bound":
             return self.measured <= self.predicted
+        if self.kind == "at least":
+            return self.measured >= self.predicted
         target = 0.0 if self.kind == "identity" else self.predicted
         return abs(self.measured - target) <= self.tolerance
 
@@ -73,7 +77,9 @@ class Claim:
         """The measured value beside the predicted one, in a few words."""
         measured = f"measured {self.measured:.4g}"
         if self.kind == "bound":
-            return f"{measured}, bound {self.predicted:.4g}"
+            return f"{measured}, at most {self.predicted:.4g}"
+        if self.kind == "at least":
+            return f"{measured}, at least {self.predicted:.4g}"
         if self.kind == "identity":
             return f"{measured}, predicted 0 within {self.tolerance:.0e}"
         return f"{measured}, predicted {self.predicted:.4g} within {self.tolerance:.2g}"
@@ -111,7 +117,7 @@ def claim(
         The claim in a few words.
     kind
         "exponent" or "value": measured and predicted differ by at most the tolerance. "identity": measured, a
-        deviation, is at most the tolerance. "bound": measured is at most predicted.
+        deviation, is at most the tolerance. "bound": measured is at most predicted; "at least": it is no less.
     measured, predicted, tolerance
         Numbers; scalar arrays are welcome.
 
@@ -130,8 +136,8 @@ def claim(
     """
     if kind not in _RELATIONS:
         raise ValueError(f"kind must be one of {', '.join(_RELATIONS)}, got {kind!r}.")
-    if (tolerance > 0) == (kind == "bound"):
-        raise ValueError(f"a claim of kind {kind!r} wants {'no' if kind == 'bound' else 'a positive'} tolerance.")
+    if (tolerance > 0) == (kind in _ONE_SIDED):
+        raise ValueError(f"a claim of kind {kind!r} wants {'no' if kind in _ONE_SIDED else 'a positive'} tolerance.")
     record = Claim(id, equation, statement, kind, float(measured), float(predicted), float(tolerance))
     if not record.holds:
         raise ClaimError(f"claim {id!r} does not hold, {_RELATIONS[kind]} fails: {statement}, {record.comparison}.")

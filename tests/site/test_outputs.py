@@ -20,6 +20,7 @@ RECORDS = [
     claim_record("exponent", -1.02, predicted=-1.0, tolerance=0.1),
     claim_record("identity", 1e-14, tolerance=1e-10),
     claim_record("bound", 0.3, predicted=0.5),
+    claim_record("at least", 0.7, predicted=0.5),
     quote_record(12.5),
 ]
 ENTRIES = {record.id: entry_for(record, None) for record in RECORDS}
@@ -37,6 +38,7 @@ def test_unchanged_outputs_agree() -> None:
         (quote_record(float("nan")), "the value is nan"),
         (claim_record("identity", -2e-10, tolerance=1e-10), "above the claim's tolerance"),
         (claim_record("bound", 0.6, predicted=0.5), "above the claim's bound"),
+        (claim_record("at least", 0.4, predicted=0.5), "below the claim's bound"),
     ],
 )
 def test_moved_value_fails(record: Record, message: str) -> None:
@@ -54,8 +56,12 @@ def test_a_bound_that_became_a_measured_value_fails() -> None:
 
 
 def test_identities_and_bounds_may_move_within_their_inequality() -> None:
-    moved = [claim_record("identity", 9e-11, tolerance=1e-10), claim_record("bound", -4.0, predicted=0.5)]
-    assert problems([RECORDS[0], *moved, RECORDS[3]], ENTRIES) == []
+    moved = [
+        claim_record("identity", 9e-11, tolerance=1e-10),
+        claim_record("bound", -4.0, predicted=0.5),
+        claim_record("at least", 4.0, predicted=0.5),
+    ]
+    assert problems([RECORDS[0], *moved, RECORDS[-1]], ENTRIES) == []
 
 
 def test_missing_value_fails() -> None:

@@ -33,6 +33,8 @@ def comparison(fields: dict[str, Any]) -> tuple[str, str]:
     match fields["kind"]:
         case "bound":
             return f"at most {fields['predicted']:.4g}", ""
+        case "at least":
+            return f"at least {fields['predicted']:.4g}", ""
         case "identity":
             return "0", f"{fields['tolerance']:.1g}"
         case _:
@@ -109,7 +111,7 @@ class Claims(SphinxDirective):
 
 
 def write_claims(app: Sphinx, exception: Exception | None) -> None:
-    """Write claims.json, the machine-readable form of the claims page."""
+    """Write claims.json, for machines. It knows four kinds: "at least" becomes a bound of the negative."""
     if exception is not None:
         return
     claims = []
@@ -117,7 +119,11 @@ def write_claims(app: Sphinx, exception: Exception | None) -> None:
         if record.type == "claim":
             where = {"id": record.id, "chapter": record.chapter, "cell": record.cell}
             names = ("equation", "statement", "kind", "measured", "predicted", "tolerance")
-            claims.append(where | {name: record.fields[name] for name in names})
+            fields = {name: record.fields[name] for name in names}
+            if fields["kind"] == "at least":
+                turned = {name: -fields[name] for name in ("measured", "predicted")}
+                fields |= turned | {"kind": "bound", "statement": f"minus: {fields['statement']}"}
+            claims.append(where | fields)
     (Path(app.outdir) / "claims.json").write_text(json.dumps(claims, indent=1) + "\n")
 
 

@@ -15,7 +15,7 @@ SMALLEST_TOLERANCE = 1e-12
 
 
 def compared_by_itself(record: Record) -> bool:
-    return record.type == "claim" and record.fields["kind"] in ("identity", "bound")
+    return record.type == "claim" and record.fields["kind"] in ("identity", "bound", "at least")
 
 
 def entry_for(record: Record, old: dict[str, Any] | None) -> dict[str, Any]:
@@ -51,6 +51,8 @@ def problem(record: Record, entry: dict[str, Any]) -> str | None:
             return f"{where}: |{measured:.6g}| is above the claim's tolerance {fields['tolerance']:.6g}"
         if fields["kind"] == "bound" and not measured <= fields["predicted"]:
             return f"{where}: {measured:.6g} is above the claim's bound {fields['predicted']:.6g}"
+        if fields["kind"] == "at least" and not measured >= fields["predicted"]:
+            return f"{where}: {measured:.6g} is below the claim's bound {fields['predicted']:.6g}"
         return None
     if entry["tolerance"] is None:
         return f"{where}: its entry is that of an identity or a bound"

@@ -286,7 +286,10 @@ def _squares(net: ntkbook.MLP, points: Array, targets: Array, seeds: Array) -> A
             return jnp.where(too_early, middle, early), jnp.where(too_early, late, middle)
 
         equal, _ = jax.lax.fori_loop(0, 48, halve, (0 * end, 4 * end))
-        learned = [flow.test_outputs[0] - h.test_outputs for flow in (exact, frozen(end), frozen(equal))]
+        learned = [
+            jnp.asarray(flow.test_outputs)[0] - jnp.asarray(h.test_outputs)
+            for flow in (exact, frozen(end), frozen(equal))
+        ]
         return ((jnp.stack(learned) - z_test) ** 2).mean(axis=1)
 
     return jax.lax.map(lambda seed: jax.lax.map(of_network, _twins(net, 64, seed)).mean(axis=0), seeds)

@@ -26,7 +26,7 @@ LIMIT_WIDTHS = (64, 128, 256, 512, 1024, 2048, 4096)
 TRAINED_WIDTHS = (64, 128, 256, 512, 1024)
 SEEDS, LIMIT_SEEDS = 64, 200
 ORDERS = (2, 3, 4, 5)
-ENTRIES = {2: (0, 1), 4: (0, 0, 1, 1)}  # drawn as histograms
+ENTRIES: dict[int, tuple[Any, ...]] = {2: (..., 0, 1), 4: (..., 0, 0, 1, 1)}  # drawn as histograms
 
 SHOWN_POINTS, SHOWN_INPUT_DIM = 4, 8
 SHOWN_ACTIVATIONS = ("tanh", "erf", "softplus", "relu")
@@ -141,7 +141,7 @@ def _kernels_beside_limits(*, widths: Sequence[int] = LIMIT_WIDTHS, seeds: int =
         "seeds": seeds,
         "widths": list(widths),
         "distance": {r: np.stack([_largest(K[r] - limits[r]) for K in kernels], axis=1) for r in ENTRIES},
-        "entry": {r: np.stack([K[r][:, *at] for K in kernels], axis=1) for r, at in ENTRIES.items()},
+        "entry": {r: np.stack([K[r][at] for K in kernels], axis=1) for r, at in ENTRIES.items()},
     }
 
 
