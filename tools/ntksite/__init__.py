@@ -14,6 +14,7 @@ PARTS = (
     "execution",
     "progress",
     "claims",
+    "checks",
     "numbers",
     "reference",
     "graph",

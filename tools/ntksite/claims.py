@@ -99,7 +99,7 @@ class Claims(SphinxDirective):
         address = self.env.app.builder.get_relative_uri(self.env.docname, record.chapter)
         title = re.split("[:,]", self.env.titles[record.chapter].astext())[0]
         where = nodes.reference("", f"{title}, cell {record.cell}", internal=True)
-        where["refuri"] = f"{address}#{cell_anchor(record.cell_index)}"
+        where["refuri"] = f"{address}#claim-{record.id}"
         return [
             [nodes.Text(fields["statement"])],
             [nodes.Text(fields["equation"])],
