@@ -141,7 +141,7 @@ def _kernels_beside_limits(*, widths: Sequence[int] = LIMIT_WIDTHS, seeds: int =
         "seeds": seeds,
         "widths": list(widths),
         "distance": {r: np.stack([_largest(K[r] - limits[r]) for K in kernels], axis=1) for r in ENTRIES},
-        "entry": {r: np.stack([K[r][:, *at] for K in kernels], axis=1) for r, at in ENTRIES.items()},
+        "entry": {r: np.stack([np.moveaxis(K[r], 0, -1)[at] for K in kernels], axis=1) for r, at in ENTRIES.items()},
     }
 
 
