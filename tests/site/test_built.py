@@ -155,3 +155,15 @@ def test_binder_opens_the_chapter() -> None:
     for document in Book(ROOT, expected_values()).executable():
         links = parsed(SITE / f"{document}.html").select("a[href*=binder]")
         assert [link["href"].split("?urlpath=")[1] for link in links] == [f"lab/tree/{document}.md"] * published
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_checks_of_a_section_are_one_line_that_says_how_many(page: str) -> None:
+    html = parsed(SITE / page)
+    folds = html.select("details.ntk-checks")
+    assert len(html.select(".ntk-claim")) == len(html.select("details.ntk-checks .ntk-claim"))
+    assert len({id(fold.parent) for fold in folds}) == len(folds)
+    for fold in folds:
+        number = len(fold.select(".ntk-claim"))
+        said = fold.summary.get_text().removeprefix("✓ ").split()[0]
+        assert said == (str(number) if number else "Numbers")
