@@ -13,6 +13,8 @@ PARTS = (
     "addresses",
     "execution",
     "progress",
+    "numbering",
+    "mentions",
     "claims",
     "numbers",
     "reference",
