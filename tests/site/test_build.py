@@ -61,7 +61,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_sample_book_builds(published: tuple[Path, str]) -> None:
     folder, printed = published
-    assert "[2/6] book/first ..." in printed
+    assert "[2/7] book/first ..." in printed
     notebooks = folder / "_build" / "html" / "notebooks"
     assert sorted(path.name for path in notebooks.iterdir()) == ["first.ipynb", "second.ipynb"]
 
@@ -125,6 +125,23 @@ def test_mentions_are_links(published: tuple[Path, str]) -> None:
     }
     claims = BeautifulSoup(pages(published[0])["book/claims.html"], "html.parser")
     assert claims.select_one("table.ntk-claims td:nth-of-type(2) a")["href"] == "first.html#equation-1-1"
+
+
+def test_words_of_the_glossary_are_links_where_a_chapter_first_uses_them(published: tuple[Path, str]) -> None:
+    shown = pages(published[0])
+    first, second = (
+        [
+            (" ".join(link.get_text().split()), link["href"], link.parent.get_text()[:10])
+            for link in BeautifulSoup(shown[f"book/{name}.html"], "html.parser").select("a.ntk-word")
+        ]
+        for name in ("first", "second")
+    )
+    assert first == [("Gram matrix", "glossary.html#term-Gram-matrix", "Proof. It ")]
+    assert second == [
+        ("limit", "glossary.html#term-limit", "A limit."),
+        ("Gramians", "glossary.html#term-Gram-matrix", "The Gramia"),
+        ("points of a line", "glossary.html#term-line-of-the-sample", "The Gramia"),
+    ]
 
 
 def test_all_numbers_are_listed(published: tuple[Path, str]) -> None:

@@ -15,6 +15,7 @@ PARTS = (
     "progress",
     "numbering",
     "mentions",
+    "words",
     "claims",
     "numbers",
     "reference",
