@@ -10,6 +10,7 @@ import pytest
 import samplebook
 import yaml
 from bs4 import BeautifulSoup
+from ntksite.notebooks import Book
 from ntksite.patches import PATCHES
 from samplebook import cell, chapter
 
@@ -60,7 +61,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_sample_book_builds(published: tuple[Path, str]) -> None:
     folder, printed = published
-    assert "[2/5] book/first ..." in printed
+    assert "[2/7] book/first ..." in printed
     notebooks = folder / "_build" / "html" / "notebooks"
     assert sorted(path.name for path in notebooks.iterdir()) == ["first.ipynb", "second.ipynb"]
 
@@ -85,6 +86,79 @@ def test_nothing_leads_to_a_placeholder(bare: Path) -> None:
     notebooks = (bare / "_build" / "html" / "notebooks").iterdir()
     for text in [*shown.values(), *(path.read_text() for path in notebooks)]:
         assert "OWNER" not in text and "mybinder" not in text
+
+
+# -- numbers ---------------------------------------------------------------------------------------------------
+
+
+def first_page(folder: Path) -> BeautifulSoup:
+    return BeautifulSoup(pages(folder)["book/first.html"], "html.parser")
+
+
+def test_numbers_are_the_papers_or_have_a_letter(published: tuple[Path, str]) -> None:
+    soup = first_page(published[0])
+    assert [node.get_text() for node in soup.select("div.proof .caption-number")] == ["Theorem 2.3 ", "Definition 1.A "]
+    assert [node.get_text().rstrip("#") for node in soup.select(".eqno")] == ["(1.a)", "(1.1)", "(1.b)"]
+    assert "Theorem 2.A" in pages(published[0])["book/second.html"]
+    for label, target in Book(published[0], {"slope": 1.0, "count": 12.0}).targets.items():
+        if target.number and target.document == "book/first":
+            node = soup.find(id=f"equation-{label.replace('.', '-')}") or soup.find(id=label)
+            assert target.name in " ".join(node.get_text(" ").split()), label
+
+
+def test_mentions_are_links(published: tuple[Path, str]) -> None:
+    article = first_page(published[0]).article
+    (paragraph,) = (node for node in article.select("p") if "nearly" in node.get_text())
+    assert [(" ".join(link.get_text().split()), link["href"]) for link in paragraph.select("a")] == [
+        ("Theorem 2.3", "#thm-kernel"),
+        ("(1.1)", "#equation-1-1"),
+        ("(1.2)", "statements.html#paper-1-2"),
+        ("Lemmas A.3", "statements.html#paper-lemma-a-3"),
+        ("A.4", "statements.html#paper-lemma-a-4"),
+        ("Appendix A", "statements.html#paper-appendix-a"),
+    ]
+    lines = {line.get_text()[:7]: line.a["href"] for line in article.select("p.ntk-claim")}
+    assert lines == {
+        "✓ (1.1)": "#equation-1-1",
+        "✓ (1.2)": "statements.html#paper-1-2",
+        "✓ (1.3)": "statements.html#paper-1-3",
+    }
+    claims = BeautifulSoup(pages(published[0])["book/claims.html"], "html.parser")
+    assert claims.select_one("table.ntk-claims td:nth-of-type(2) a")["href"] == "first.html#equation-1-1"
+
+
+def test_words_of_the_glossary_are_links_where_a_chapter_first_uses_them(published: tuple[Path, str]) -> None:
+    shown = pages(published[0])
+    first, second = (
+        [
+            (" ".join(link.get_text().split()), link["href"], link.parent.get_text()[:10])
+            for link in BeautifulSoup(shown[f"book/{name}.html"], "html.parser").select("a.ntk-word")
+        ]
+        for name in ("first", "second")
+    )
+    assert first == [("Gram matrix", "glossary.html#term-Gram-matrix", "Proof. It ")]
+    assert second == [
+        ("limit", "glossary.html#term-limit", "A limit."),
+        ("Gramians", "glossary.html#term-Gram-matrix", "The Gramia"),
+        ("points of a line", "glossary.html#term-line-of-the-sample", "The Gramia"),
+    ]
+
+
+def test_all_numbers_are_listed(published: tuple[Path, str]) -> None:
+    soup = BeautifulSoup(pages(published[0])["book/statements.html"], "html.parser")
+    theirs, ours = (
+        ["|".join(cell.get_text() for cell in row.select("td")) for row in table.select("tbody tr")]
+        for table in soup.select("table")
+    )
+    assert "Theorem 2.3|the kernel is positive.|1. First chapter" in theirs
+    assert "Lemma A.3|a lemma.|only in the paper, Appendix A" in theirs
+    assert soup.select_one("#paper-lemma-a-4 a")["href"] == "first.html#equation-1-1"  # of its own number there is none
+    assert ours == [
+        "(1.a)|First chapter|1. First chapter",
+        "Definition 1.A||1. First chapter",
+        "(1.b)|in Definition 1.A|1. First chapter",
+        "Theorem 2.A||2. Second chapter",
+    ]
 
 
 # -- the mends of other packages -------------------------------------------------------------------------------
@@ -139,6 +213,16 @@ FAULTS = {
     "stderr": (cell("import sys\nprint('careful', file=sys.stderr)"), "stderr"),
     "missing value": (cell("1") + "\n{glue:text}`absent:.2f`", "absent"),
     "missing label": (cell("1") + "\n{ref}`missing`", "undefined label: 'missing'"),
+    "unknown number": (cell("1") + "\nBy Theorem\n2.9.", "nothing is known of Theorem 2.9"),
+    "unknown number in a claim": (
+        cell(
+            "from ntkbook.claims import claim\n"
+            'claim("two", "(2.9)", "one is one", kind="value", measured=1, predicted=1, tolerance=0.1)'
+        ),
+        "nothing is known of (2.9)",
+    ),
+    "unlisted number": (cell("1") + "\n$$\nx\n$$ (2.8)\n", "(2.8) is stated and stands in no"),
+    "wrong number": (cell("1") + "\n```{prf:theorem}\n:paper: 2,3\nx\n```\n", "not '2,3'"),
     "same id": (cell("from ntkbook.claims import quote\nquote('a', 1)\nquote('a', 2)"), "'a'"),
 }
 

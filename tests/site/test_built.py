@@ -88,7 +88,7 @@ def test_plain_notebooks_number_as_the_pages_do() -> None:
         if not target.number:
             continue
         soup = parsed(SITE / f"{target.document}.html")
-        node = soup.find(id=f"equation-{label}") or soup.find(id=label)
+        node = soup.find(id=f"equation-{label.replace('.', '-')}") or soup.find(id=label)
         text = " ".join(node.get_text(" ").split())
         assert text.startswith(target.name) or f"{target.name} " in text, (label, target.name, text[:80])
 

@@ -32,12 +32,14 @@ def test_sample_chapter_reads_plainly(sample: Path) -> None:
     text = prose(plain_notebook(Book(sample, VALUES), "book/first"))
     assert not RAW.search(without_code(text))
     for part in (
-        "Huang and Yau (2019), moves as (1) says",
-        r"$$\dot f = -\frac1n K (f - y), \tag{1}$$",
-        "> **Theorem 1.1 (Kernel).**\n>\n> The kernel is positive:",
+        "Huang and Yau (2019), moves as (1.a) says",
+        r"$$\dot f = -\frac1n K (f - y), \tag{1.a}$$",
+        "> **Theorem 2.3 (Kernel).**\n>\n> The kernel is positive:",
+        r"> $$K \succeq 0, \qquad x^\top K x \ge 0 . \tag{1.1}$$",
+        "> **Definition 1.A.**",
         "> *Proof.*\n>\n> It is a Gram matrix. ∎",
-        "see Theorem 1.1 and (2).",
-        "**Fig. 1.1** A line through the points of Theorem 1.1, slope 1.00, for $K$.",
+        "see Theorem 2.3 and (1.b).",
+        "**Fig. 1.1** A line through the points of Theorem 2.3, slope 1.00, for $K$.",
         "The slope of Fig. 1.1 is 1.000, after 12 steps. See First chapter,",
         "[the second one](https://ada.github.io/ntkbook/book/second.html#sec-second)",
         "> **Exercise 1.1 (Slopes).**",
@@ -45,8 +47,8 @@ def test_sample_chapter_reads_plainly(sample: Path) -> None:
         "> Do Exercise 1.1 again.",
         "- **Term**: Its definition.",
         "`{eq}` is left alone",
-        "**Check yourself: Which slope has Fig. 1.1, $a$ or $b$?**\n\n- (a) Two.\n- (b) One, by (1).",
-        "> **Theorem: the kernel is positive.**\n>\n> See Theorem 1.1.",
+        "**Check yourself: Which slope has Fig. 1.1, $a$ or $b$?**\n\n- (a) Two.\n- (b) One, by (1.a).",
+        "> **Theorem: the kernel is positive.**\n>\n> See Theorem 2.3.",
         "- (a) Not quite. Look again at $a$.\n- (b) Right. It is 1.0.",
     ):
         assert part in text, part
@@ -54,7 +56,7 @@ def test_sample_chapter_reads_plainly(sample: Path) -> None:
 
 def test_labels_of_other_chapters(sample: Path) -> None:
     text = prose(plain_notebook(Book(sample, VALUES), "book/second"))
-    for part in ("[Theorem 1.1](", "[Exercise 1.2](", "[Fig. 1.1](", "[(1)](", "the picture 2.1", "Theorem 2.1"):
+    for part in ("[Theorem 2.3](", "[Exercise 1.2](", "[Fig. 1.1](", "[(1.a)](", "the picture 2.1", "Theorem 2.A"):
         assert part in text, part
 
 
@@ -63,8 +65,8 @@ def test_without_an_address_no_link_leads_to_a_placeholder(tmp_path: Path) -> No
     first, second = (prose(plain_notebook(book, document)) for document in ("book/first", "book/second"))
     assert "](" not in first + second and "OWNER" not in first + second
     assert "See First chapter,\nthe second one, its page and the part on limits." in first
-    assert "Back to Theorem 1.1 of *First chapter*, Exercise 1.2 of *First chapter*" in second
-    assert "(1) of *First chapter*" in second and "See Theorem 2.1 and the picture 2.1." in second
+    assert "Back to Theorem 2.3 of *First chapter*, Exercise 1.2 of *First chapter*" in second
+    assert "(1.a) of *First chapter*" in second and "See Theorem 2.A and the picture 2.1." in second
 
 
 def test_student_notebook_leaks_no_solution(sample: Path) -> None:

@@ -1,6 +1,7 @@
 """The book as its documents and what they call each other by: labels, numbers, titles, cited works."""
 
 import re
+import string
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,12 @@ THEOREMS = (
     "algorithm assumption axiom conjecture corollary criterion definition example lemma observation property "
     "proposition remark theorem"
 ).split()
+
+# a number of the paper: of a statement or an equation, in its text or its appendices
+PAPER = re.compile(r"[1-9A-D]\.\d+")
+
+# what counts the book's own, behind the number of the chapter
+LETTERS = {"statement": string.ascii_uppercase, "equation": string.ascii_lowercase}
 
 
 @dataclass(frozen=True)
@@ -40,15 +47,19 @@ class Chapter:
 
 
 class Counters:
-    """The numbers of one document, counted as Sphinx counts them; equations have no chapter in front."""
+    """The numbers of one document, counted as `ntksite.numbering` and, for figures and exercises, Sphinx count them."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        self.last: dict[str, int] = {}
+        self.seen: dict[str, int] = {}
 
-    def next(self, kind: str) -> str:
-        self.last[kind] = self.last.get(kind, 0) + 1
-        return f"{'' if kind == 'equation' else self.prefix}{self.last[kind]}"
+    def next(self, kind: str, paper: str = "") -> str:
+        """The next number of a figure, an exercise, an equation or a statement; `paper` may be the paper's."""
+        if PAPER.fullmatch(paper):
+            return paper
+        series = "statement" if kind in THEOREMS else kind
+        count = self.seen[series] = self.seen.get(series, 0) + 1
+        return f"{self.prefix}{LETTERS[series][count - 1] if series in LETTERS else count}"
 
 
 class Book:
@@ -102,11 +113,11 @@ class Book:
                     case Label(name):
                         pending.append(name)
                     case Math(_, str(label)):
-                        block.number = counters.next("equation")
+                        block.number = counters.next("equation", label)
                         note(f"({block.number})", block.number, labels=(label,))
                     case Directive(name, argument, options) if kind_of(name):
                         if "nonumber" not in options:
-                            block.number = counters.next(kind_of(name))
+                            block.number = counters.next(kind_of(name), options.get("paper", ""))
                         full = f"{kind_of(name).capitalize()} {block.number}".strip()
                         note(full, block.number, argument, (options.get("label"), options.get("name")))
                     case Text(lines, False):

@@ -146,6 +146,8 @@ class Renderer:
             case "claims":
                 of = f" of {argument}" if argument else ""
                 return f"The table of claims{of} is on {self.link('its page', self.chapter.document)}."
+            case "paper-numbers" | "own-numbers":
+                return f"The table is on {self.link('its page', self.chapter.document)}."
             case "api-contents":
                 return f"The entries are on {self.link('the page of the site', self.chapter.document)}."
             case "api":
