@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ntksite.citation import address, read_citation
+from ntksite.citation import Citation, address, read_citation
+from ntksite.edition import Edition, bibtex
 
 
 @pytest.mark.parametrize(
@@ -24,9 +25,26 @@ def test_an_address_is_there_or_a_placeholder(text: str, expected: str) -> None:
 
 def test_authors_are_people_or_groups(tmp_path) -> None:
     (tmp_path / "CITATION.cff").write_text(
-        "authors: [{name: The authors}, {given-names: Ada, family-names: Lovelace}]\n"
+        "title: A book\nauthors: [{name: The authors}, {given-names: Ada, family-names: Lovelace}]\n"
         "repository-code: https://github.com/ada/ntkbook\nurl: https://OWNER.github.io/ntkbook\n"
     )
     citation = read_citation(tmp_path)
-    assert citation.authors == "The authors, Ada Lovelace"
+    assert (citation.title, citation.authors) == ("A book", "The authors and Ada Lovelace")
     assert (citation.repository, citation.site) == ("https://github.com/ada/ntkbook", "")
+
+
+def test_an_edition_is_cited_with_what_is_known() -> None:
+    known = Citation("A book", "Ada Lovelace", "", "https://ada.github.io/book")
+    assert bibtex(known, Edition("1.2", "2026-03-01")).splitlines() == [
+        "@book{ntkbook,",
+        "  author = {{Ada Lovelace}},",
+        "  title  = {A book},",
+        "  year   = {2026},",
+        "  note   = {Version 1.2 of 2026-03-01},",
+        "  url    = {https://ada.github.io/book},",
+        "}",
+    ]
+    assert (
+        "url" not in bibtex(Citation("A book", "Ada", "", ""), Edition("1.2", ""))
+        and str(Edition("1", "")) == "Version 1"
+    )

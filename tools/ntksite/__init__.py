@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 PARTS = (
     "patches",
     "addresses",
+    "edition",
     "execution",
     "progress",
     "numbering",

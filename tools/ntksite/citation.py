@@ -9,8 +9,9 @@ import yaml
 
 @dataclass(frozen=True)
 class Citation:
-    """The authors, and two addresses without a slash at their end: "" where the file holds a placeholder."""
+    """The title, the authors, and two addresses without a slash at their end: "" where the file holds a placeholder."""
 
+    title: str
     authors: str
     repository: str
     site: str
@@ -19,7 +20,7 @@ class Citation:
 def read_citation(root: Path) -> Citation:
     fields = yaml.safe_load((root / "CITATION.cff").read_text())
     names = [author.get("name") or f"{author['given-names']} {author['family-names']}" for author in fields["authors"]]
-    return Citation(", ".join(names), address(fields["repository-code"]), address(fields["url"]))
+    return Citation(fields["title"], " and ".join(names), address(fields["repository-code"]), address(fields["url"]))
 
 
 def address(text: str) -> str:

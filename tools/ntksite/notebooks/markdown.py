@@ -146,6 +146,8 @@ class Renderer:
             case "claims":
                 of = f" of {argument}" if argument else ""
                 return f"The table of claims{of} is on {self.link('its page', self.chapter.document)}."
+            case "citation":
+                return f"How to cite the book stands on {self.link('its page', self.chapter.document)}."
             case "paper-numbers" | "own-numbers":
                 return f"The table is on {self.link('its page', self.chapter.document)}."
             case "api-contents":
