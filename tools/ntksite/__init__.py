@@ -16,6 +16,7 @@ PARTS = (
     "numbering",
     "mentions",
     "words",
+    "previews",
     "claims",
     "numbers",
     "reference",
