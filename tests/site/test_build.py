@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib import metadata
 from pathlib import Path
@@ -142,6 +143,27 @@ def test_words_of_the_glossary_are_links_where_a_chapter_first_uses_them(publish
         ("Gramians", "glossary.html#term-Gram-matrix", "The Gramia"),
         ("points of a line", "glossary.html#term-line-of-the-sample", "The Gramia"),
     ]
+
+
+def test_previews_stand_by_themselves(published: tuple[Path, str]) -> None:
+    """Their HTML has no ids, links or controls, and pictures are found from the page that shows them."""
+    folder = published[0] / "_build" / "html"
+    script = (folder / "_static/previews/book/second.js").read_text()
+    previews = json.loads(script.removeprefix("window.ntkPreviews = ").removesuffix(";\n"))
+    shown = {address: BeautifulSoup(text, "html.parser") for address, text in previews.items()}
+    assert {address: " ".join(soup.get_text().split())[:24] for address, soup in shown.items()} == {
+        "first.html#thm-kernel": "Theorem 2.3 (Kernel) The",
+        "first.html#ex-second": "Exercise 1.2 Do Exercise",
+        "first.html#fig-line": "Fig. 1.1 A line through ",
+        "first.html#equation-eq-flow": "(1.a)\\[ \\dot f = -\\frac1",
+        "#fig-other": "Fig. 2.1 Another line.",
+        "#thm-limit": "Theorem 2.A A limit.",
+        "glossary.html#term-limit": "limit What is tended to.",
+        "glossary.html#term-Gram-matrix": "Gram matrix Also matrix ",
+        "glossary.html#term-line-of-the-sample": "line (of the sample) Als",
+    }
+    assert not [soup for soup in shown.values() if soup.select("[id], a, button, script")]
+    assert (folder / "book" / shown["first.html#fig-line"].img["src"]).is_file()
 
 
 def test_all_numbers_are_listed(published: tuple[Path, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -91,6 +92,20 @@ def test_plain_notebooks_number_as_the_pages_do() -> None:
         node = soup.find(id=f"equation-{label.replace('.', '-')}") or soup.find(id=label)
         text = " ".join(node.get_text(" ").split())
         assert text.startswith(target.name) or f"{target.name} " in text, (label, target.name, text[:80])
+
+
+def test_every_number_and_word_has_a_preview() -> None:
+    """What the links of a chapter show in place, in a script that a page opened from disk may load."""
+    for page in PAGES:
+        script = SITE / "_static/previews" / page.replace(".html", ".js")
+        previews = json.loads(script.read_text().removeprefix("window.ntkPreviews = ").removesuffix(";\n"))
+        assert script.stat().st_size < 150_000
+        wanted = {
+            link["href"]
+            for link in parsed(SITE / page).select("article a.reference.internal[href*='#']")
+            if re.search("#(equation|thm|cor|assumption|prop|def|ex|fig|term|paper)-", link["href"])
+        }
+        assert wanted - set(previews) == set(), page
 
 
 def test_claims_list() -> None:
