@@ -244,6 +244,7 @@ FAULTS = {
         "nothing is known of (2.9)",
     ),
     "unlisted number": (cell("1") + "\n$$\nx\n$$ (2.8)\n", "(2.8) is stated and stands in no"),
+    "tag": (cell("1") + "\n$$\nx \\tag{2.8}\n$$\n", "label the equation with its number"),
     "wrong number": (cell("1") + "\n```{prf:theorem}\n:paper: 2,3\nx\n```\n", "not '2,3'"),
     "same id": (cell("from ntkbook.claims import quote\nquote('a', 1)\nquote('a', 2)"), "'a'"),
 }
