@@ -1,8 +1,8 @@
 """Which edition of the book this is: version and date at the foot of every page, and `{citation}`, how to cite it."""
 
 import subprocess
-import tomllib
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,9 @@ class Edition:
 
 
 def read_edition(root: Path) -> Edition:
-    version = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
     command = ["git", "log", "-1", "--format=%cs"]
     log = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    return Edition(version, log.stdout.strip())
+    return Edition(version("ntkbook"), log.stdout.strip())
 
 
 def bibtex(citation: Citation, edition: Edition) -> str:
