@@ -35,6 +35,7 @@ LAYERS = [
     {"dynamics.discrete"},
     {"limits", "dynamics", "diagnostics"},
     {"claims", "plots"},
+    {"drawings"},
     {""},
     {"experiments._base"},
     {
