@@ -186,7 +186,7 @@ def tower(level: int, top: int) -> Figure:
     ['$m^{-1}$', '$m^{-1}$', '$m^{-2}$', '$m^{-2}$']
     """
     step = 0.62
-    figure, ax = _sheet(step * (top + 0.5))
+    figure, ax = _sheet(step * (top + 0.3))
     left, right = 0.75, 1.6
     for order in range(1, top + 1):
         y = step * (order - 0.6)
@@ -205,7 +205,7 @@ def tower(level: int, top: int) -> Figure:
     ax.plot([0.05, WIDTH - 0.05], [cut, cut], "--", color=BACKWARD, linewidth=2)
     _write(ax, 1.95, cut - 0.36, f"level {level}: this kernel\nstays as it was", ha="left", size=10)
     _write(ax, 1.95, cut + 0.3, "left out: the error\nis of this size", ha="left", size=10)
-    _write(ax, right, step * (top + 0.2), "size at the start")
+    _write(ax, right, step * (top + 0.05), "size at the start")
     return figure
 
 
