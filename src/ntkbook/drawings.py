@@ -10,12 +10,13 @@ import numpy as np
 
 from ntkbook import terms
 from ntkbook._extras import book_extra
-from ntkbook.plots import COLOURS, GUIDE, INK
 
 with book_extra("ntkbook.drawings"):
     import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from ntkbook.plots import COLOURS, GUIDE, INK
 
 __all__ = ["cut_word", "perpendicular", "repairs", "tower", "twins", "two_passes"]
 
