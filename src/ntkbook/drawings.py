@@ -21,7 +21,7 @@ with book_extra("ntkbook.drawings"):
 __all__ = ["cut_word", "perpendicular", "repairs", "tower", "twins", "two_passes"]
 
 FORWARD, BACKWARD = COLOURS[2], COLOURS["limit"]
-WIDTH = 3.3  # inches; a phone shows this without shrinking it
+WIDTH = 3.3  # inches; a phone shrinks it by a tenth at most
 
 
 def _sheet(height: float) -> tuple[Figure, Axes]:
