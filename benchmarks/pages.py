@@ -44,7 +44,9 @@ def page_rows(launched: Any, path: Path) -> list[Row]:
             for control in root.locator("input:visible, select:visible").all()
             for answer in control.evaluate(ANSWER)
         ]
-        rows.append(Row(f"page {name}, {widget}: slowest answer of a control", max(answers), "ms", "at most 50"))
+        first, whole = (max(times) for times in zip(*answers, strict=True))
+        rows.append(Row(f"page {name}, {widget}: slowest answer of a control", first, "ms", "at most 50"))
+        rows.append(Row(f"page {name}, {widget}: until all curves are there", whole, "ms"))
         if widget == "train-live":
             for depth, width in ((1, 1024), (2, 256)):
                 rate = root.evaluate(FRAMES, [depth, width])
@@ -53,10 +55,12 @@ def page_rows(launched: Any, path: Path) -> list[Row]:
     return rows
 
 
-# Milliseconds from moving a control to the first frame after, for every setting of the control.
+# Milliseconds from moving a control to the first frame after, and to the frame with all that is computed meanwhile, for
+# every setting of the control.
 ANSWER = """
 async (node) => {
   const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+  const root = node.closest("[data-ntk-widget]");
   const answers = [];
   const time = async (change) => {
     await new Promise((done) => setTimeout(done, 300));
@@ -64,7 +68,9 @@ async (node) => {
     const start = performance.now();
     change();
     await frame();
-    answers.push(performance.now() - start);
+    const first = performance.now() - start;
+    while (root.getAttribute("aria-busy") === "true") await frame();
+    answers.push([first, performance.now() - start]);
   };
   if (node.type === "checkbox") {
     for (let k = 0; k < 2; k++) await time(() => node.click());

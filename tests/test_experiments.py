@@ -45,6 +45,7 @@ SMALL: dict[str, dict[str, Any]] = {
     | {"seeds": 2},
     "predicting": {"widths": [4], "digit_widths": [4], "wide": [6], "seeds": 2, "wide_seeds": 2},
     "predicting-fifth": {"widths": [4], "seeds": 2},
+    "predicting-gain": {"draws": 2, "width": 4, "seeds": 2},
     "theorem-2-3": {"widths": [4, 8], "plane_widths": [4], "seeds": 2},
     "theorem-2-3-limits": {"widths": [4, 8], "seeds": 2},
     "theorem-2-3-training": {"widths": [4], "seeds": 2},

@@ -33,7 +33,7 @@ PAGE = """<!doctype html>
       const url = URL.createObjectURL(new Blob([esm], {{ type: "text/javascript" }}));
       window.module = await import(url);
       const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-      const state = {{ meta, data: new DataView(bytes.buffer) }};
+      const state = {{ _esm: esm, meta, data: new DataView(bytes.buffer) }};
       const listeners = new Set();
       const model = {{
         ntkStatic: window.askPython === undefined,
@@ -86,6 +86,51 @@ def open_page(
     return page, errors
 
 
+# Texts of a widget that are cut off, leave their place, or lie upon each other; and choices wider than their list.
+CUT_TEXTS = """
+(root) => {
+  const problems = [];
+  const within = (inner, outer) =>
+    inner.left >= outer.left - 1 && inner.right <= outer.right + 1 &&
+    inner.top >= outer.top - 1 && inner.bottom <= outer.bottom + 1;
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    const parent = node.parentElement;
+    if (!node.textContent.trim() || parent.closest("svg, option, .ntk-hidden, details:not([open]) > ul")) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const place = parent.closest(".ntk-control, button, td, th, figcaption, li, p, summary, .ntk-widget");
+    if (!within(range.getBoundingClientRect(), place.getBoundingClientRect())) {
+      problems.push(`${node.textContent} leaves its place`);
+    }
+  }
+  for (const select of root.querySelectorAll("select")) {
+    const free = select.cloneNode(true);
+    free.style.cssText = "position: absolute; width: max-content; min-width: 0";
+    select.after(free);
+    const widest = free.offsetWidth;
+    free.remove();
+    if (widest > select.offsetWidth + 1) problems.push(`the choices of ${select.labels[0].textContent} are cut off`);
+  }
+  for (const svg of root.querySelectorAll("figure > svg")) {
+    const box = svg.getBoundingClientRect();
+    const texts = [...svg.querySelectorAll("text")].filter((text) => text.textContent.trim());
+    const rects = texts.map((text) => text.getBoundingClientRect());
+    rects.forEach((rect, k) => {
+      if (!within(rect, box)) problems.push(`${texts[k].textContent} leaves the picture`);
+      rects.slice(0, k).forEach((other, j) => {
+        const across = Math.min(rect.right, other.right) - Math.max(rect.left, other.left);
+        const along = Math.min(rect.bottom, other.bottom) - Math.max(rect.top, other.top);
+        if (across > 1 && along > 4) problems.push(`${texts[k].textContent} lies upon ${texts[j].textContent}`);
+      });
+    });
+  }
+  return problems;
+}
+"""
+
+
 def open_script(browser: Browser, name: str) -> Page:
     """A page with one of the scripts as `window.module`."""
     page = browser.new_page()
@@ -99,8 +144,8 @@ def open_script(browser: Browser, name: str) -> Page:
 
 
 def simulates(name: str) -> bool:
-    """Whether the widget of this name trains networks in the page."""
-    return "const $simulation = " in str(BookWidget.registry[name]._esm)
+    """Whether the widget of this name draws networks and trains them in the page."""
+    return "const $random = " in str(BookWidget.registry[name]._esm)
 
 
 def answer(widget: BookWidget, request: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pagecheck
 import pytest
 from playwright.sync_api import Browser, Page
-from widget_pages import open_page, simulates, write_page
+from widget_pages import CUT_TEXTS, open_page, simulates, write_page
 from widget_samples import CONVERGENCE_AXES, SAMPLES, WIDTHS, convergences, make, motions, runs, sizes, truncations
 
 from ntkbook import terms
@@ -73,14 +73,101 @@ def test_every_control_changes_the_picture(chromium: Browser, tmp_path: Path, na
     page.close()
 
 
+def set_last(page: Page) -> None:
+    """Every control at its last value."""
+    for control in page.locator(".ntk-controls").locator("input, select").all():
+        control.evaluate("""(node) => {
+          if (node.type === "checkbox") return node.checked || node.click();
+          if (node.tagName === "SELECT") node.selectedIndex = node.options.length - 1;
+          else node.value = node.max;
+          node.dispatchEvent(new Event(node.tagName === "SELECT" ? "change" : "input", { bubbles: true }));
+        }""")
+
+
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("family", ["serif", "system-ui, sans-serif"])
+def test_no_text_is_cut_off(chromium: Browser, tmp_path: Path, name: str, width: int, family: str) -> None:
+    page, errors = open_page(chromium, write_page(tmp_path, [make(name)]), width=width)
+    page.evaluate("(family) => (document.body.style.fontFamily = family)", family)
+    root = page.locator("[data-ntk-widget]")
+    settle(page)
+    assert root.evaluate(CUT_TEXTS) == []
+    set_last(page)
+    settle(page)
+    assert root.evaluate(CUT_TEXTS) == [] and errors == []
+    page.close()
+
+
+def test_the_check_of_texts_sees_what_is_cut_off(chromium: Browser, tmp_path: Path) -> None:
+    page, _ = open_page(chromium, write_page(tmp_path, [make("truncation-explorer")]))
+    page.add_style_tag(
+        content=".ntk-control { width: 30px; min-width: 0 !important; flex: none !important } "
+        ".ntk-control select:first-of-type { min-width: 0; width: 30px }"
+    )
+    problems = page.locator("[data-ntk-widget]").evaluate(CUT_TEXTS)
+    assert "the choices of Data are cut off" in problems and any("leaves its place" in problem for problem in problems)
+    page.evaluate("document.querySelector('figure text').setAttribute('x', '-30')")
+    assert any("leaves the picture" in found for found in page.locator("[data-ntk-widget]").evaluate(CUT_TEXTS))
+    page.close()
+
+
+SEEN = """
+(node) => {
+  const box = node.getBoundingClientRect();
+  const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
+  const hit = document.elementFromPoint(x, y);
+  return box.top >= 0 && box.bottom <= innerHeight && (hit === node || node.contains(hit) || hit.contains(node));
+}
+"""
+# The marks that lie, at least in part, below the controls and on the screen.
+MARKS_IN_VIEW = """
+() => {
+  const top = document.querySelector(".ntk-dock").getBoundingClientRect().bottom;
+  const inView = (node) => {
+    const box = node.getBoundingClientRect();
+    return box.bottom > top + 8 && box.top < innerHeight - 8;
+  };
+  const paths = [...document.querySelectorAll("figure > svg :is(path, rect)")].filter(inView);
+  return paths.map((node) => ["d", "fill", "fill-opacity"].map((name) => node.getAttribute(name)).join());
+}
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_on_a_phone_a_control_and_what_it_changes_are_in_view_together(
+    chromium: Browser, tmp_path: Path, name: str
+) -> None:
+    page, errors = open_page(chromium, write_page(tmp_path, [make(name)]), width=360)
+    page.set_viewport_size({"width": 360, "height": 740})
+    controls = page.locator(".ntk-controls").locator("input, select").all()
+    figures = page.locator("figure").all()
+    for control in controls:
+        page.evaluate("document.querySelector('[data-ntk-widget]').scrollIntoView()")
+        settle(page)
+        before = page.evaluate(MARKS_IN_VIEW)
+        label = control.evaluate("(node) => node.labels[0].textContent")
+        pagecheck.move(control)
+        settle(page)
+        assert label == "Speed" or page.evaluate(MARKS_IN_VIEW) != before, f"what {label} changes is out of view"
+    for figure in figures:  # whichever picture is looked at
+        figure.evaluate("(node) => node.scrollIntoView({ block: 'center' })")
+        assert all(control.evaluate(SEEN) for control in controls)
+    dock, root = (
+        page.locator(place).evaluate("(node) => node.offsetHeight") for place in (".ntk-dock", "figure >> nth=0")
+    )
+    assert dock + root < 740 - 56  # both fit below the header of the book's pages
+    assert errors == []
+    page.close()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "click-to-differentiate"])
 def test_a_slider_moves_by_keyboard_and_says_its_value(chromium: Browser, tmp_path: Path, name: str) -> None:
     page, errors = open_page(chromium, write_page(tmp_path, [make(name)]))
     slider = page.locator("input[type=range]").first
     assert slider.get_attribute("data-lm-suppress-shortcuts")  # else JupyterLab takes the arrow keys
     before = slider.get_attribute("aria-valuetext"), page.locator("output").first.text_content()
-    slider.focus()
-    page.keyboard.press("ArrowRight")
+    pagecheck.move(slider)
     after = slider.get_attribute("aria-valuetext"), page.locator("output").first.text_content()
     assert before[0] == before[1] and after[0] == after[1] and before != after
     assert errors == []
@@ -93,8 +180,7 @@ def test_the_picture_is_told_in_words_that_follow_the_state(chromium: Browser, t
     told = "[...document.querySelectorAll('figure > svg')].map((svg) => [svg.getAttribute('role'), svg.ariaLabel])"
     before = page.evaluate(told)
     assert all(role == "img" and len(label) > 40 for role, label in before)
-    page.locator("input[type=range]").first.focus()
-    page.keyboard.press("ArrowRight")
+    pagecheck.move(page.locator(".ntk-controls").locator("input, select").first)
     settle(page)
     assert all(old != new for old, new in zip(before, page.evaluate(told), strict=True))
     page.wait_for_function("document.querySelector('[aria-live=polite]').textContent.length > 40")
@@ -238,16 +324,17 @@ def test_two_of_a_kind_do_not_meddle(chromium: Browser, tmp_path: Path, name: st
     settle(page)
     second = "document.querySelectorAll('[data-ntk-widget]')[1].querySelector('figure svg').innerHTML"
     before = page.evaluate(second)
-    roots.nth(0).locator("input[type=range]").last.focus()
-    page.keyboard.press("ArrowRight")
+    pagecheck.move(roots.nth(0).locator(".ntk-controls").locator("input, select").last)
     assert page.evaluate(second) == before and errors == []
     page.close()
 
 
 def test_training_plays_pauses_and_starts_again(chromium: Browser, tmp_path: Path) -> None:
     page, errors = open_page(chromium, write_page(tmp_path, [TrainLive()]), motion="no-preference")
-    page.get_by_role("button", name="Pause").wait_for()  # it plays by itself, being in view
-    page.wait_for_function(f"(first) => {MARKS} !== first", arg=page.evaluate(MARKS))
+    still = settle(page)  # it waits for the reader, and shows the start alone
+    assert "At t = 1.0" in page.locator(".ntk-summary").inner_text()
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function(f"(first) => {MARKS} !== first", arg=still)
     page.get_by_role("button", name="Pause").click()
     still = settle(page)
     page.get_by_role("button", name="New weights").click()
@@ -263,7 +350,23 @@ def test_training_stands_still_where_less_motion_is_wanted(chromium: Browser, tm
     page, _ = open_page(chromium, write_page(tmp_path, [TrainLive()]), motion="reduce")
     settle(page)
     assert page.get_by_role("button", name="Play").is_visible()
-    assert "At t = 24.0" in page.locator(".ntk-summary").inner_text()
+    assert "At t = 1.0" in page.locator(".ntk-summary").inner_text()
+    page.close()
+
+
+def test_training_goes_at_its_speed_and_shows_other_widths_at_its_end(chromium: Browser, tmp_path: Path) -> None:
+    page, errors = open_page(chromium, write_page(tmp_path, [TrainLive()]), fragment="#train-live?width=128&speed=20")
+    time = "Number(document.querySelector('.ntk-summary').textContent.match(/t = ([\\d.]+)/)[1])"
+    others = page.locator("[data-mark^='other name']")
+    page.get_by_role("button", name="Restart").click()
+    start = page.evaluate(f"[performance.now() / 1000, {time}]")
+    page.wait_for_function(f"{time} > 20")
+    end = page.evaluate(f"[performance.now() / 1000, {time}]")
+    assert end[1] - start[1] < 20 * (end[0] - start[0]) * 1.05 + 6  # not faster; told four times a second
+    assert others.count() == 0
+    page.wait_for_function(f"{time} > 59.9")
+    page.wait_for_function("document.querySelectorAll(\"[data-mark^='other name']\").length === 3")
+    assert errors == []
     page.close()
 
 
@@ -360,7 +463,7 @@ def test_convergence_draws_the_three_rates_and_counts_the_networks_below(chromiu
     slowest = (-np.log(error[:, 1:]) / CONVERGENCE_TIMES[1:]).min(axis=1)
     assert f"{(eigenvalue.min(axis=1) >= 0.5).sum()} keep" in told
     for rate in (0.5, 1, 2):
-        assert f"{(slowest >= rate).sum()} below" in told
+        assert f"{(slowest >= rate).sum()} for" in told
         line = page.locator(f"[data-mark='rate {rate:g}']").get_attribute("d")
         (x0, y0), (x1, y1) = (map(float, pair.split(",")) for pair in line[1:].split("L"))
         base = page.locator("[data-mark='rate 1']").get_attribute("d")
@@ -476,12 +579,31 @@ def test_a_fixed_kernel_doubles_and_the_network_does_not(chromium: Browser, tmp_
     before = page.evaluate(told)
     assert "limiting kernel 0, frozen kernel 0," in before
     page.get_by_role("button", name="Double all targets").click()
+    settle(page)
     assert "limiting kernel 0, frozen kernel 0," in page.evaluate(told) != before
     page.get_by_role("button", name="Double all targets").click(force=True)  # twice as much is beyond the slider
     assert page.get_by_role("button", name="Double all targets").is_disabled()
     page.get_by_role("button", name="Reset targets").click()
+    settle(page)
     assert page.evaluate(told) == before and errors == []
     page.close()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_predictors_come_from_a_worker_or_without_one(chromium: Browser, tmp_path: Path, allowed: bool) -> None:
+    """From disk too: the curves of an address are those of a page that opens there, whoever has computed them."""
+    path = write_page(tmp_path, [PredictNewPoint()])
+    expected, _ = open_page(chromium, path, fragment="#predict-new-point?width=256")  # a first picture needs no worker
+    page = chromium.new_page(viewport={"width": 1000, "height": 900}, reduced_motion="reduce")
+    if not allowed:
+        page.add_init_script("delete window.Worker")
+    page.goto(path.as_uri())
+    page.wait_for_function("window.loaded === true")
+    assert len(page.workers) == allowed
+    go(page, "#predict-new-point?width=256")
+    assert settle(page) == settle(expected)
+    page.close()
+    expected.close()
 
 
 def test_factors_are_differentiated_by_keyboard_and_taken_back(chromium: Browser, tmp_path: Path) -> None:
@@ -489,7 +611,7 @@ def test_factors_are_differentiated_by_keyboard_and_taken_back(chromium: Browser
     root = page.locator("[data-ntk-widget]")
     lines, factors = root.locator(".ntk-term"), root.locator(".ntk-term button")
     page.locator("[id$='-depth']").select_option("2")
-    page.locator("[id$='-term']").fill("1")  # G^(2): sigma_2'(x_1) a, sigma_2'(x_2) a
+    page.locator("[id$='-term']").select_option(index=1)  # G^(2): sigma_2'(x_1) a, sigma_2'(x_2) a
     root.get_by_role("button", name="Undo").click()
     assert lines.count() == 1 and root.get_by_role("button", name="Undo").is_disabled()
     factors.first.focus()

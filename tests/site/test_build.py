@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib import metadata
 from pathlib import Path
@@ -144,6 +145,27 @@ def test_words_of_the_glossary_are_links_where_a_chapter_first_uses_them(publish
     ]
 
 
+def test_previews_stand_by_themselves(published: tuple[Path, str]) -> None:
+    """Their HTML has no ids, links or controls, and pictures are found from the page that shows them."""
+    folder = published[0] / "_build" / "html"
+    script = (folder / "_static/previews/book/second.js").read_text()
+    previews = json.loads(script.removeprefix("window.ntkPreviews = ").removesuffix(";\n"))
+    shown = {address: BeautifulSoup(text, "html.parser") for address, text in previews.items()}
+    assert {address: " ".join(soup.get_text().split())[:24] for address, soup in shown.items()} == {
+        "first.html#thm-kernel": "Theorem 2.3 (Kernel) The",
+        "first.html#ex-second": "Exercise 1.2 Do Exercise",
+        "first.html#fig-line": "Fig. 1.1 A line through ",
+        "first.html#equation-eq-flow": "(1.a)\\[ \\dot f = -\\frac1",
+        "#fig-other": "Fig. 2.1 Another line.",
+        "#thm-limit": "Theorem 2.A A limit.",
+        "glossary.html#term-limit": "limit What is tended to.",
+        "glossary.html#term-Gram-matrix": "Gram matrix Also matrix ",
+        "glossary.html#term-line-of-the-sample": "line (of the sample) Als",
+    }
+    assert not [soup for soup in shown.values() if soup.select("[id], a, button, script")]
+    assert (folder / "book" / shown["first.html#fig-line"].img["src"]).is_file()
+
+
 def test_all_numbers_are_listed(published: tuple[Path, str]) -> None:
     soup = BeautifulSoup(pages(published[0])["book/statements.html"], "html.parser")
     theirs, ours = (
@@ -222,6 +244,7 @@ FAULTS = {
         "nothing is known of (2.9)",
     ),
     "unlisted number": (cell("1") + "\n$$\nx\n$$ (2.8)\n", "(2.8) is stated and stands in no"),
+    "tag": (cell("1") + "\n$$\nx \\tag{2.8}\n$$\n", "label the equation with its number"),
     "wrong number": (cell("1") + "\n```{prf:theorem}\n:paper: 2,3\nx\n```\n", "not '2,3'"),
     "same id": (cell("from ntkbook.claims import quote\nquote('a', 1)\nquote('a', 2)"), "'a'"),
 }

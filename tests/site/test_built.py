@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -82,6 +83,20 @@ def test_every_chapter_asks_questions_and_sets_exercises() -> None:
         assert all(folds.count(name) == len(soup.select("div.exercise")) for name in ("Hint", "Sketch", "Solution"))
 
 
+def test_a_number_is_the_papers_or_has_a_letter() -> None:
+    """And each stands for one thing: Theorem 2.3, Definition 3.A, (2.3), (3.a)."""
+    found = []
+    for page in PAGES:
+        for node in parsed(SITE / page).select("div.proof .caption-number, .eqno"):
+            name = node.get_text().rstrip("# ")
+            found.append(name)
+            assert re.fullmatch(r"[A-Z]\w+ \d\.(\d+|[A-Z])|\(\d\.(\d+|[a-z])\)", name) or name == "Proof", name
+    assert len(found) == len(set(found)) > 40
+    paper = {name for name in found if re.search(r"\.\d+\)?$", name)}
+    listed = {row.td.get_text() for row in parsed(SITE / "book/statements.html").select("table:first-of-type tbody tr")}
+    assert paper <= listed and "Theorem 2.3" in paper and "(2.11)" in paper
+
+
 def test_plain_notebooks_number_as_the_pages_do() -> None:
     book = Book(ROOT, expected_values())
     for label, target in book.targets.items():
@@ -91,6 +106,20 @@ def test_plain_notebooks_number_as_the_pages_do() -> None:
         node = soup.find(id=f"equation-{label.replace('.', '-')}") or soup.find(id=label)
         text = " ".join(node.get_text(" ").split())
         assert text.startswith(target.name) or f"{target.name} " in text, (label, target.name, text[:80])
+
+
+def test_every_number_and_word_has_a_preview() -> None:
+    """What the links of a chapter show in place, in a script that a page opened from disk may load."""
+    for page in PAGES:
+        script = SITE / "_static/previews" / page.replace(".html", ".js")
+        previews = json.loads(script.read_text().removeprefix("window.ntkPreviews = ").removesuffix(";\n"))
+        assert script.stat().st_size < 150_000
+        wanted = {
+            link["href"]
+            for link in parsed(SITE / page).select("article a.reference.internal[href*='#']")
+            if re.search("#(equation|thm|cor|assumption|prop|def|ex|fig|term|paper)-", link["href"])
+        }
+        assert wanted - set(previews) == set(), page
 
 
 def test_claims_list() -> None:

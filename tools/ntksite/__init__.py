@@ -17,6 +17,7 @@ PARTS = (
     "numbering",
     "mentions",
     "words",
+    "previews",
     "claims",
     "checks",
     "numbers",

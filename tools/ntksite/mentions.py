@@ -257,6 +257,7 @@ def own(env: BuildEnvironment) -> Iterator[tuple[str, str, str, Place]]:
     kinds = (nodes.math_block, *NODE_TYPES.values())
     for document in env.toc_secnumbers:
         chapter, title = short_title(env, document), ""
+        numbers = env.toc_fignumbers.get(document, {})
         for node in env.get_doctree(document).findall(lambda node: isinstance(node, (nodes.section, *kinds))):
             element = cast(nodes.Element, node)
             if isinstance(element, nodes.section):
@@ -265,7 +266,7 @@ def own(env: BuildEnvironment) -> Iterator[tuple[str, str, str, Place]]:
                 continue
             kind = element.get("countertype", "displaymath")
             anchor = (element["ids"] or [""])[0]
-            number = ".".join(map(str, env.toc_fignumbers[document].get(kind, {}).get(anchor, ())))
+            number = ".".join(map(str, numbers.get(kind, {}).get(anchor, ())))
             if not number or PAPER.fullmatch(number):
                 continue
             if kind == "displaymath":

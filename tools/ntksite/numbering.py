@@ -15,10 +15,13 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
 from sphinx_proof.directive import ElementDirective
 from sphinx_proof.proof_type import PROOF_TYPES
 
 from ntksite.notebooks.book import LETTERS, PAPER
+
+logger = logging.getLogger(__name__)
 
 
 class Statement(ElementDirective):
@@ -36,6 +39,13 @@ class Statement(ElementDirective):
             entry["paper"] = paper
             entry["title"] = self.arguments[0] if self.arguments else ""
         return result
+
+
+def refuse_tags(app: Sphinx, doctree: nodes.document) -> None:
+    """A number inside the formula is known to nobody: nothing could lead to it."""
+    for formula in doctree.findall(nodes.math_block):
+        if r"\tag" in formula.astext():
+            logger.warning(r"label the equation with its number, $$ (2.4), in place of \tag", location=formula)
 
 
 def number(app: Sphinx, env: BuildEnvironment) -> list[str]:
@@ -68,5 +78,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("sphinx_proof")
     for kind in PROOF_TYPES:
         app.add_directive_to_domain("prf", kind, type(kind.capitalize(), (Statement,), {}), override=True)
+    app.connect("doctree-read", refuse_tags)
     app.connect("env-get-updated", number, priority=900)  # after Sphinx has counted
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

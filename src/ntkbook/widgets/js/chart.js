@@ -162,7 +162,7 @@ export class Chart {
     const bottomEdge = this.height - (x.label || powers.x ? 38 : 22);
     const yTicks = ticksOf(y, (bottomEdge - 8) / 34, powers.y);
     const longest = Math.max(...yTicks.map((tick) => (tick.text ?? "1000").length));
-    this.box = { left: Math.max(46, 13 + 6.2 * longest), top: powers.y ? 20 : 8, right: this.width - 12, bottom: bottomEdge };
+    this.box = { left: Math.max(46, 13 + 7.7 * longest), top: powers.y ? 24 : 8, right: this.width - 17, bottom: bottomEdge };
     const { left, top, right, bottom } = this.box;
     /** @type {(axis: Axis, from: number, to: number) => (value: number) => number} */
     const scaleOf = ({ min, max, log }, from, to) => {
@@ -203,7 +203,7 @@ export class Chart {
     const below = [x.label, times(powers.x)].filter(Boolean).join(", ");
     this.frame.append(
       textWith({ x: right, y: this.height - 4, "text-anchor": "end" }, below),
-      drawn("text", { x: left - 4, y: 10 }, times(powers.y)),
+      drawn("text", { x: left - 4, y: 14 }, times(powers.y)),
     );
     for (const mark of this.marks.values()) mark.draw();
   }
@@ -329,7 +329,10 @@ export class HeatMap {
     this.cells = Array.from({ length: size * size }, () => drawn("rect"));
     this.bar = Array.from({ length: 33 }, () => drawn("rect"));
     this.texts = ["start", "middle", "end"].map((anchor) => drawn("text", { "text-anchor": anchor }));
-    this.svg = drawn("svg", { role: "img" }, ...this.cells, ...this.bar, ...this.texts);
+    this.outline = drawn("path", { fill: "none", stroke: COLOURS.exact, "stroke-width": 1.5 });
+    this.svg = drawn("svg", { role: "img" }, ...this.cells, ...this.bar, ...this.texts, this.outline);
+    /** @type {[number, number][]} */
+    this.chosen = [];
     this.node = element("figure", { class: "ntk-figure" }, element("figcaption", { class: "ntk-caption", html: title }), this.svg);
     this.range = 1;
     /** @type {ArrayLike<number>} */
@@ -364,6 +367,20 @@ export class HeatMap {
       text.setAttribute("y", String(side + 30));
     });
     this.update(this.values, this.range);
+    this.choose(this.chosen);
+  }
+
+  /**
+   * Outline some entries.
+   *
+   * @param {[number, number][]} entries
+   */
+  choose(entries) {
+    this.chosen = entries;
+    /** @type {(k: number, name: string) => number} */
+    const of = (k, name) => Number(this.cells[k].getAttribute(name));
+    const boxes = entries.map(([a, b]) => a * this.size + b).map((k) => `M${of(k, "x")},${of(k, "y")}h${of(k, "width")}v${of(k, "height")}h${-of(k, "width")}Z`);
+    this.outline.setAttribute("d", boxes.join(""));
   }
 
   /** @type {(rect: SVGRectElement, level: number) => void} */

@@ -84,9 +84,9 @@ function buildConvergence(frame) {
   const initial = { points: meta.points[1], width: meta.widths[1], depth: meta.depths[0], activation: meta.activations[0], labels: meta.labels[0], ...meta.initial };
   frame.range("points", { label: "Points <i>n</i>", initial: initial.points, choices: () => meta.points });
   frame.range("width", { label: "Width <i>m</i>", initial: initial.width, choices: () => meta.widths });
-  frame.range("depth", { label: "Hidden layers <i>H</i>", initial: initial.depth, choices: () => meta.depths });
-  frame.select("activation", { label: "Activation", initial: initial.activation, options: meta.activations.map((value) => ({ value, label: value })) });
-  frame.select("labels", { label: "Residual at the start", initial: initial.labels, options: meta.labels.map((value) => ({ value, label: names[value] ?? value })) });
+  frame.select("depth", { label: "Hidden layers", initial: initial.depth, choices: () => meta.depths });
+  frame.select("activation", { label: "Activation", initial: initial.activation, choices: () => meta.activations });
+  frame.select("labels", { label: "Residual at the start", initial: initial.labels, choices: () => meta.labels, format: (labels) => names[labels] ?? labels });
 
   frame.restore();
 
@@ -137,10 +137,10 @@ function buildConvergence(frame) {
     const obey = RATES.map(({ rate }) => slowest.filter((v) => v >= rate * (1 - 1e-4)).length);
     const wide = lowest.filter((v) => v >= 0.5).length;
     const origin = fresh.has(place) ? "Computed just now by Python." : hasKernel(model) ? "" : "Precomputed.";
-    const counts = RATES.map(({ html }, k) => `${obey[k]} below ${html}`).join(", ");
+    const counts = RATES.map(({ html }, k) => `${obey[k]} for ${html}`).join(", ");
     frame.summarise(
       `\u03bb = ${readable(least, 2)}, <i>n</i>/\u03bb = ${readable(points / least, 2)}. Of ${runs.errors.length} networks ` +
-        `${wide} ${wide === 1 ? "keeps" : "keep"} the least eigenvalue above \u03bb/2; ${counts}. <span class="ntk-quiet">${origin}</span>`,
+        `${wide} ${wide === 1 ? "keeps" : "keep"} the least eigenvalue above \u03bb/2. Below at all times: ${counts}. <span class="ntk-quiet">${origin}</span>`,
       { aloud },
     );
     const setting = `${points} points, width ${width}, ${depth === 1 ? "one hidden layer" : `${depth} hidden layers`}, ${activation}, residual: ${names[labels] ?? labels}`;

@@ -81,13 +81,13 @@ function buildDerivation(frame) {
 
   const initial = { depth: depths[0], term: 1, width: widths[0], path: "0", ...wanted };
   frame.select("depth", {
-    label: "Hidden layers <i>H</i>", initial: initial.depth, options: depths.map((value) => ({ value, label: String(value) })),
+    label: "Hidden layers <i>H</i>", initial: initial.depth, choices: () => depths,
   });
-  frame.range("term", {
+  frame.select("term", {
     label: `Term of ${kernelName(2)}`, initial: initial.term, choices: () => Array.from({ length: countOf(state.depth) }, (_, k) => k + 1),
     format: (k) => `G\u207d${superscript(k)}\u207e`,
   });
-  frame.range("width", { label: "Width <i>m</i>", initial: initial.width, choices: () => widths });
+  frame.select("width", { label: "Width <i>m</i>", initial: initial.width, choices: () => widths });
   frame.control("path", {
     initial: initial.path, read: (text) => (derivationOf(text) === null ? undefined : text),
   });
@@ -166,7 +166,7 @@ function buildDerivation(frame) {
     frame.legend([
       { label: "sum so far", colour: COLOURS.exact },
       { label: terms.length > 1 ? "the terms above" : "the term above", colour: COLOURS.limit, width: 5 },
-      { label: `${kernelName(order)} without terms`, colour: COLOURS[order], dash: "5 4" },
+      { label: `${kernelName(order)} by automatic differentiation`, colour: COLOURS[order], dash: "5 4" },
     ]);
 
     const slots = Array.from({ length: order }, (_, k) => `<i>x</i><sub>${k + 1}</sub>`).join(", ");

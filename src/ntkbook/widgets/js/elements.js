@@ -18,6 +18,13 @@ export const COLOURS = {
 };
 
 /**
+ * Ink of a lighter shade, from 0 to 1.
+ *
+ * @param {number} strength
+ */
+export const shaded = (strength) => `color-mix(in srgb, ${COLOURS.exact} ${Math.round(100 * strength)}%, var(--ntk-paper))`;
+
+/**
  * An element. Attributes that begin with "on" are listeners; "html" is its content; true stands for an empty attribute.
  *
  * @template {keyof HTMLElementTagNameMap} Tag

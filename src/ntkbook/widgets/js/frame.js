@@ -93,6 +93,7 @@ export class Frame {
     this.cleanups = [];
     this.linked = false; // whether the setting is one of the address
     this.saying = 0;
+    this.legendText = "";
 
     /**
      * What a widget does when a control, or all of them ("address"), have changed.
@@ -125,8 +126,7 @@ export class Frame {
       "section",
       { class: "ntk-widget", "data-ntk-widget": name, "data-ntk-state": "loading", "aria-label": question },
       element("header", {}, element("p", { class: "ntk-question" }, question), tools),
-      this.controlArea,
-      this.buttonArea,
+      element("div", { class: "ntk-dock" }, this.controlArea, this.buttonArea),
       this.panels,
       this.summaryLine,
       this.tries,
@@ -199,21 +199,46 @@ export class Frame {
   }
 
   /**
+   * A list to choose from; as with a slider, `choices()` may depend on the controls made before.
+   *
    * @template {keyof State & string} Key
    * @param {Key} key
-   * @param {{ label: string, options: { value: State[Key], label: string }[], initial: State[Key] }} settings
+   * @param {{ label: string, choices: () => State[Key][], initial: State[Key], format?: (value: State[Key]) => string }} settings
    */
-  select(key, { label, options, initial }) {
+  select(key, { label, choices, initial, format = String }) {
     const id = uniqueId(`${this.root.id}-${key}`);
-    const values = options.map((option) => option.value);
-    const items = options.map((option) => element("option", {}, option.label));
-    const input = element("select", { id, onchange: () => this.moved(key, values[input.selectedIndex]) }, ...items);
+    const input = element("select", { id, onchange: () => this.moved(key, choices()[input.selectedIndex]) });
     const name = element("span", { class: "ntk-name" }, element("label", { for: id, html: label }));
     this.controlArea.append(element("div", { class: "ntk-control" }, name, input));
     this.control(key, {
       initial,
-      write: (value) => (input.selectedIndex = values.indexOf(value)),
-      read: (text) => values.find((value) => String(value) === text),
+      write: (value) => {
+        const names = choices().map(format);
+        if (names.join() !== [...input.options].map((option) => option.text).join()) {
+          input.replaceChildren(...names.map((text) => element("option", {}, text)));
+        }
+        input.selectedIndex = choices().indexOf(value);
+      },
+      read: (text) => choices().find((value) => String(value) === text),
+    });
+  }
+
+  /**
+   * A single checkbox, whose state is "yes" or "no".
+   *
+   * @param {keyof State & string} key
+   * @param {{ label: string, text: string, initial: "yes" | "no" }} settings
+   */
+  check(key, { label, text, initial }) {
+    const id = uniqueId(`${this.root.id}-${key}`);
+    const input = element("input", { type: "checkbox", id, onchange: () => this.moved(key, /** @type {any} */ (input.checked ? "yes" : "no")) });
+    const choice = element("div", { class: "ntk-choices" }, element("label", { for: id }, input, element("span", { html: text })));
+    const name = element("span", { class: "ntk-name" }, element("label", { for: id, html: label }));
+    this.controlArea.append(element("div", { class: "ntk-control" }, name, choice));
+    this.control(key, {
+      initial: /** @type {any} */ (initial),
+      write: (value) => (input.checked = /** @type {any} */ (value) === "yes"),
+      read: (word) => /** @type {any} */ (["yes", "no"].find((value) => value === word)),
     });
   }
 
@@ -331,6 +356,9 @@ export class Frame {
         marker
           ? drawn("path", { d: MARKERS[marker](13, 6, small ? 1.6 : 3.6), fill: hollow ? "none" : colour, stroke: colour })
           : drawn("path", { d: "M0,6H26", stroke: colour, "stroke-width": width, "stroke-dasharray": dash }));
+    const text = JSON.stringify(items);
+    if (text === this.legendText) return;
+    this.legendText = text;
     const list = items.map((item) => element("li", {}, sample(item), element("span", { html: item.label })));
     this.legendList.replaceChildren(...list);
     if (!this.legendList.isConnected) this.panels.after(this.legendList);

@@ -1,7 +1,7 @@
 // The hierarchy at work: both sides of (2.1) and (2.2) along the training of one network.
 
 import { Chart, decades, padded } from "./chart.js";
-import { COLOURS } from "./elements.js";
+import { COLOURS, shaded } from "./elements.js";
 import { hasKernel, refusal, renderWith } from "./frame.js";
 import { fixed, floats, readable, subscript, superscript } from "./numbers.js";
 
@@ -11,6 +11,7 @@ import { fixed, floats, readable, subscript, superscript } from "./numbers.js";
 
 const OFF_GRID = [32, 128, 512]; // widths to be had from Python alone
 const ORDERS_SHOWN = [1, 2, 3];
+const SHADES = [0.35, 0.65, 1]; // of ink, for the sizes of K^(2), K^(3), K^(4): colours belong to the levels
 
 /**
  * All index tuples of K^(r) over n points, one of each pair that the symmetry of the first two slots makes equal.
@@ -104,7 +105,7 @@ function buildHierarchy(frame) {
   const initial = { order: 2, width: widths[0], entry: "1,2", time: times[9], ...wanted };
   frame.select("order", {
     label: "Equation for", initial: initial.order,
-    options: ORDERS_SHOWN.map((value) => ({ value, label: value === 1 ? "outputs f, (2.1)" : `K\u207d${superscript(value)}\u207e, (2.2)` })),
+    choices: () => ORDERS_SHOWN, format: (order) => (order === 1 ? "outputs f, (2.1)" : `K\u207d${superscript(order)}\u207e, (2.2)`),
   });
   frame.range("entry", {
     label: "Entry", initial: initial.entry, choices: () => entriesOf(state.order, n), format: letters,
@@ -150,7 +151,7 @@ function buildHierarchy(frame) {
       x: { ...padded([...bars, 0]), label: "" },
       y: { min: n + 1.6, max: 0.4, ticks: bars.map((_, k) => ({ value: k + 1, text: k < n ? `b = ${k + 1}` : "sum" })) },
     });
-    bars.forEach((value, k) => parts.line(`term ${k}`, [0, value], [k + 1, k + 1], { colour: k < n ? level : COLOURS.exact, width: 11, opacity: k < n ? 0.75 : 1 }));
+    bars.forEach((value, k) => parts.line(`term ${k}`, [0, value], [k + 1, k + 1], { width: 11, opacity: k < n ? 0.5 : 1 }));
     parts.cursor("zero", 0);
 
     const misses = times.map((_, k) => Math.abs(run.difference(k, order, entry)));
@@ -165,8 +166,8 @@ function buildHierarchy(frame) {
     const bounds = orders.map((r) => state.width ** (1 - r / 2));
     size.setAxes({ x, y: decades([...sizes.flat(), ...bounds]) });
     orders.forEach((r, k) => {
-      size.line(`bound ${r}`, [0, x.max], [bounds[k], bounds[k]], { colour: COLOURS[r], width: 1.1, dash: "5 4" });
-      size.line(`size ${r}`, times, sizes[k], { colour: COLOURS[r], width: 2 });
+      size.line(`bound ${r}`, [0, x.max], [bounds[k], bounds[k]], { width: 1.1, opacity: SHADES[k], dash: "5 4" });
+      size.line(`size ${r}`, times, sizes[k], { width: 1.4 + 0.5 * k, opacity: SHADES[k] });
     });
     size.cursor("now", time, { dash: "2 3" });
 
@@ -174,8 +175,8 @@ function buildHierarchy(frame) {
       { label: "measured d/d<i>t</i>", colour: COLOURS.exact, marker: "o", hollow: true },
       { label: `from ${kernelName(order + 1)}, ${order === 1 ? "(2.1)" : "(2.2)"}`, colour: COLOURS.exact },
       { label: `from ${kernelName(order + 1, "0")}, frozen: level ${order + 1}`, colour: level },
-      ...orders.map((r) => ({ label: `max |${kernelName(r)}|`, colour: COLOURS[r] })),
-      { label: "their orders <i>m</i><sup>1 \u2212 <i>r</i>/2</sup> in (2.4)", colour: COLOURS.guide, width: 1.1, dash: "5 4" },
+      ...orders.map((r, k) => ({ label: `max |${kernelName(r)}|`, colour: shaded(SHADES[k]), width: 1.4 + 0.5 * k })),
+      { label: "their orders <i>m</i><sup>1 \u2212 <i>r</i>/2</sup> in (2.4)", colour: COLOURS.exact, width: 1.1, dash: "5 4" },
     ]);
     describe({ name, now, order, terms, exact, measured, frozen, misses, sizes, aloud });
   }

@@ -1,7 +1,7 @@
 // The kernel in motion: m (K_t - K_0) along training at several widths, beside the limit of its mean.
 
 import { Chart, HeatMap, decades, padded } from "./chart.js";
-import { COLOURS } from "./elements.js";
+import { COLOURS, shaded } from "./elements.js";
 import { hasKernel, renderWith } from "./frame.js";
 import { fixed, floats, readable, subscript } from "./numbers.js";
 
@@ -75,7 +75,7 @@ function buildMotion(frame) {
   let motion = new Motion(all.slice(limitSize), meta);
   const limit = motion.byTime(all.slice(0, limitSize));
   const counts = [1, 2, 4, 8, 16].filter((count) => count < seeds);
-  const entries = Array.from({ length: n * n }, (_, i) => [Math.floor(i / n) + 1, (i % n) + 1]).filter(([a, b]) => a <= b);
+  const entries = Array.from({ length: n * n }, (_, i) => [Math.floor(i / n) + 1, (i % n) + 1]).filter(([a, b]) => a <= b).map((pair) => pair.join());
   const moved = "<i>K<sub>t</sub></i> \u2212 <i>K</i><sub>0</sub>";
 
   /** @type {State} */
@@ -85,13 +85,10 @@ function buildMotion(frame) {
     label: "First network", initial: initial.seed, choices: () => Array.from({ length: seeds }, (_, k) => k + 1),
   });
   frame.range("count", { label: "Networks averaged", initial: initial.count, choices: () => counts });
-  frame.select("twins", {
-    label: "Mirror twins", initial: initial.twins,
-    options: [{ value: "no", label: "left out" }, { value: "yes", label: "averaged in" }],
-  });
+  frame.check("twins", { label: "Mirror twins", text: "averaged in", initial: initial.twins });
   frame.select("entry", {
-    label: "Entry below", initial: initial.entry,
-    options: entries.map(([a, b]) => ({ value: `${a},${b}`, label: `(x${subscript(a)}, x${subscript(b)})` })),
+    label: "Entry", initial: initial.entry, choices: () => entries,
+    format: (entry) => `(${entry.split(",").map((a) => `x${subscript(a)}`).join(", ")})`,
   });
 
   frame.restore();
@@ -106,7 +103,7 @@ function buildMotion(frame) {
   /** @param {number} w */
   const shade = (w) => 0.3 + (0.7 * (w + 1)) / widths.length;
   frame.legend([
-    ...widths.map((width, w) => ({ label: `<i>m</i> = ${width}`, colour: `color-mix(in srgb, ${COLOURS.exact} ${Math.round(100 * shade(w))}%, var(--ntk-paper))`, width: 1 + w / 2 })),
+    ...widths.map((width, w) => ({ label: `<i>m</i> = ${width}`, colour: shaded(shade(w)), width: 1 + w / 2 })),
     { label: "limit of the mean", colour: COLOURS.limit, dash: "5 4" },
   ]);
 
@@ -125,10 +122,11 @@ function buildMotion(frame) {
     const range = Math.max(...[...means, limit].flat().map(largest));
     maps.forEach((map, w) => map.update(motion.matrix(means[w][now]), range));
     limitMap.update(motion.matrix(limit[now]), range);
+    for (const map of [...maps, limitMap]) map.choose([[a - 1, b - 1], [b - 1, a - 1]]);
 
     const x = { min: 0, max: times[times.length - 1], label: "time *t*" };
     const values = [...means, limit].flatMap((rows) => rows.map((row) => row[place]));
-    curve.title(`Entry (<i>x</i><sub>${a}</sub>, <i>x</i><sub>${b}</sub>) of <i>m</i> (${moved})`);
+    curve.title(`The outlined entry (<i>x</i><sub>${a}</sub>, <i>x</i><sub>${b}</sub>) of <i>m</i> (${moved})`);
     curve.setAxes({ x, y: padded(values) });
     curve.line("zero", [0, x.max], [0, 0], { colour: COLOURS.guide, width: 0.7 });
     const sizes = means.map((rows, w) => rows.map((row) => largest(row) / widths[w]));

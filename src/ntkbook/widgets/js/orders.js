@@ -12,6 +12,7 @@ import { fixed, floats } from "./numbers.js";
 
 /** @type {Record<number, string>} */
 const MARKER_OF = { 2: "o", 3: "s", 4: "^", 5: "D" };
+const FIT_FROM = 256; // at first: on the left K^(4) has not come to its power
 const NEW_DRAWS = 8;
 const NEW_DRAWS_UP_TO = 256; // a wider network would keep the reader waiting
 
@@ -61,19 +62,20 @@ function buildOrders(frame) {
   /** @param {number | string} r */
   const kernelName = (r) => `<i>K</i><sup>(${r})</sup>`;
 
-  const initial = { orders: [2, 3, 4], depth: 2, activation: "tanh", fit_from: meta.widths[0], ...meta.initial };
+  const starts = meta.widths.slice(0, -2);
+  const initial = { orders: [2, 3, 4], depth: 2, activation: "tanh", fit_from: starts.findLast((m) => m <= FIT_FROM) ?? starts[0], ...meta.initial };
   frame.checks("orders", {
     label: "Kernels", initial: initial.orders.filter((r) => meta.orders.includes(r)),
     options: meta.orders.map((r) => ({ value: r, label: kernelName(r), colour: COLOURS[r] })),
   });
   frame.select("depth", {
-    label: "Hidden layers", initial: initial.depth, options: meta.depths.map((value) => ({ value, label: String(value) })),
+    label: "Hidden layers", initial: initial.depth, choices: () => meta.depths,
   });
   frame.select("activation", {
-    label: "Activation", initial: initial.activation, options: meta.activations.map((value) => ({ value, label: value })),
+    label: "Activation", initial: initial.activation, choices: () => meta.activations,
   });
   frame.range("fit_from", {
-    label: "Fit from width", initial: initial.fit_from, choices: () => meta.widths.slice(0, -2),
+    label: "Fit from width", initial: initial.fit_from, choices: () => starts,
   });
 
   frame.restore();

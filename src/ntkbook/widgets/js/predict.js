@@ -2,6 +2,7 @@
 //
 // What is shown is g = f_t - f_0; the labels are f_0 + z with the targets z. One hidden layer of tanh.
 
+import { Background, serve } from "./background.js";
 import { Chart, padded } from "./chart.js";
 import { COLOURS } from "./elements.js";
 import { renderWith } from "./frame.js";
@@ -10,15 +11,14 @@ import { drawPredictor, exactFlow, hierarchyFlow, kernelTable } from "./predicti
 import { seedIn } from "./random.js";
 
 /** @import { Frame } from "./frame.js" */
-/** @import { KernelTable } from "./prediction.js" */
-/** @import { Network } from "./random.js" */
+/** @import { KernelTable, Learned } from "./prediction.js" */
 
 /**
  * @typedef {{
  *   angle: number, label: number, value: number, width: number, time: number, seed: number, targets: number[]
  * }} State
  */
-/** @typedef {Record<string, Float64Array[]>} Records By predictor, and "exact": what is learned at times 0, 1, ... */
+/** @typedef {Record<string, Learned>} Run By predictor, and "exact": what is learned */
 
 const WIDTHS = [32, 64, 128, 256];
 const LARGEST_TARGET = 8;
@@ -29,8 +29,48 @@ const PREDICTORS = [
   { key: "4", name: "level 4", colour: COLOURS[4], dash: "none" },
 ];
 
+/**
+ * @typedef {{
+ *   width: number, seed: number, targets: number[], wStd: number, angles: number[], grid: number[], horizon: number,
+ *   limit: KernelTable
+ * }} Question
+ */
+/** @typedef {Record<string, Float64Array>[]} Reply For all targets and for half of them: by predictor, at all times and angles */
+
 /** @param {number[]} angles */
 const circle = (angles) => Float64Array.from(angles.flatMap((angle) => [Math.cos(angle), Math.sin(angle)]));
+
+/** @type {(grid: number[], angles: number[]) => number[]} */
+const placesIn = (grid, angles) => angles.map((angle) => grid.findIndex((other) => Math.abs(other - angle) < 1e-9));
+
+/** @type {{ network: string, table: KernelTable }} */
+let last = { network: "", table: {} };
+
+/**
+ * What the predictors say; and the network with half the targets.
+ *
+ * @param {Question} question
+ * @returns {Reply}
+ */
+function predictions({ width, seed, targets, wStd, angles, grid, horizon, limit }) {
+  const [train, points, rows] = [circle(angles), circle(grid), placesIn(grid, angles)];
+  const net = drawPredictor({ width, seed, wStd });
+  const network = `${width} ${seed}`;
+  if (last.network !== network) last = { network, table: kernelTable(net, points, train) };
+  /** @param {Learned} learned */
+  const tabulated = (learned) =>
+    Float64Array.from({ length: (horizon + 1) * grid.length }, (_, k) => learned(Math.floor(k / grid.length), k % grid.length));
+  return [1, 0.5].map((scale) => {
+    const z = targets.map((v) => scale * v);
+    /** @type {Record<string, Float64Array>} */
+    const run = { limit: tabulated(hierarchyFlow(limit, rows, z, 2, horizon)) };
+    for (const level of [2, 3, 4]) run[level] = tabulated(hierarchyFlow(last.table, rows, z, level, horizon));
+    if (scale !== 1) run.exact = tabulated(exactFlow(net, points, train, z, horizon));
+    return run;
+  });
+}
+
+serve(predictions);
 
 /** @param {Frame<State>} frame */
 function buildPredict(frame) {
@@ -43,7 +83,7 @@ function buildPredict(frame) {
   const meta = model.get("meta");
   const { angles, grid, horizon, w_std: wStd } = meta;
   const [train, points] = [circle(angles), circle(grid)];
-  const rows = angles.map((angle) => grid.findIndex((other) => Math.abs(other - angle) < 1e-9));
+  const rows = placesIn(grid, angles);
   const limit = { 2: floats(model.get("data")) };
   const degrees = grid.map((angle) => Math.round((180 * angle) / Math.PI));
   const heights = Array.from({ length: 20 * LARGEST_TARGET + 1 }, (_, k) => (k - 10 * LARGEST_TARGET) / 10);
@@ -53,7 +93,7 @@ function buildPredict(frame) {
   frame.range("angle", { label: "Test point <i>x</i>", initial: initial.angle, choices: () => degrees, format: (v) => `${v}\u00b0` });
   frame.select("label", {
     label: "Training point", initial: initial.label,
-    options: angles.map((angle, b) => ({ value: b + 1, label: `${b + 1}, at ${Math.round((180 * angle) / Math.PI)}\u00b0` })),
+    choices: () => angles.map((_, b) => b + 1), format: (b) => `${b}, at ${Math.round((180 * angles[b - 1]) / Math.PI)}\u00b0`,
   });
   frame.range("value", {
     label: "Its target <i>z</i>", initial: initial.targets[initial.label - 1], choices: () => heights, format: (v) => fixed(v, 1),
@@ -91,105 +131,123 @@ function buildPredict(frame) {
     { label: "targets <i>z</i>", colour: COLOURS.exact, marker: "o", hollow: true },
   ]);
 
-  /** @type {{ width: number, seed: number, net: Network, table: KernelTable } | null} */
-  let start = null;
-  /** @type {Records[]} */
-  let runs = []; // with all targets, and with half of them
+  const background = new Background(model.get("_esm"), predictions);
+  frame.cleanups.push(() => background.close());
 
+  /** @returns {Question} */
+  const question = () => ({ width: state.width, seed: state.seed, targets: state.targets, wStd, angles, grid, horizon, limit });
+  const exactRun = () => exactFlow(drawPredictor({ width: state.width, seed: state.seed, wStd }), points, train, state.targets, horizon);
+  /** @type {(reply: Reply, exact: Learned) => Run[]} */
+  const runsOf = (reply, exact) =>
+    reply.map((tables) => ({ exact, ...Object.fromEntries(Object.entries(tables).map(([key, table]) => [key, (time, x) => table[time * grid.length + x]])) }));
+
+  let exact = exactRun();
+  let runs = runsOf(predictions(question()), exact); // with all targets, and with half of them
+  let computing = false;
+  let patience = 0;
+
+  /** The network at once, its predictors when they are computed. */
   function compute() {
-    const { width, seed, targets } = state;
-    if (!start || start.width !== width || start.seed !== seed) {
-      const net = drawPredictor({ width, seed, wStd });
-      start = { width, seed, net, table: kernelTable(net, points, train) };
-    }
-    const { net, table } = start;
-    runs = [1, 0.5].map((scale) => {
-      const z = targets.map((v) => scale * v);
-      /** @type {Records} */
-      const run = { exact: exactFlow(net, points, train, z, horizon), limit: hierarchyFlow(limit, rows, z, 2, horizon) };
-      for (const level of [2, 3, 4]) run[level] = hierarchyFlow(table, rows, z, level, horizon);
-      return run;
+    exact = exactRun();
+    computing = true;
+    frame.root.setAttribute("aria-busy", "true");
+    clearTimeout(patience);
+    patience = window.setTimeout(() => frame.summarise("<span class=\"ntk-quiet\">Computing \u2026</span>"), 150);
+    background.ask(question(), (reply) => {
+      clearTimeout(patience);
+      computing = false;
+      frame.root.setAttribute("aria-busy", "false");
+      runs = runsOf(reply, exact);
+      draw(true);
     });
   }
 
-  /** @type {(u: Float64Array, v: Float64Array, factor?: number) => number[]} */
-  const minus = (u, v, factor = 1) => Array.from(u, (value, k) => value - factor * v[k]);
+  /** @type {(u: number[], v: number[], factor?: number) => number[]} */
+  const minus = (u, v, factor = 1) => u.map((value, k) => value - factor * v[k]);
   /** @type {(values: number[], floor: number) => { min: number, max: number }} */
   const around = (values, floor) => padded([-floor, floor, ...values]); // curves that blow up leave it
 
+  const ticks = [0, 45, 90, 135, 180].map((value) => ({ value, text: `${value}\u00b0` }));
+  const angleAxis = { min: 0, max: 180, ticks, label: "angle" };
+
   /** @param {boolean} aloud */
   function draw(aloud) {
+    const { targets } = state;
+    const learned = degrees.map((_, x) => exact(state.time, x));
+    learnedChart.setAxes({ x: angleAxis, y: around([...learned, ...targets], 0.5) });
+    learnedChart.cursor("x", state.angle, { dash: "2 3" });
+    learnedChart.line("exact", degrees, learned, { width: 2.2 });
+    const trained = rows.map((x) => degrees[x]);
+    learnedChart.dots("targets", trained, targets, { hollow: true, size: 4.2 });
+    learnedChart.dots("chosen", [trained[state.label - 1]], [targets[state.label - 1]], { size: 4.2 });
+    learnedChart.dots("x", [state.angle], [learned[degrees.indexOf(state.angle)]], { marker: "D", size: 4 });
+    doubleButton.disabled = targets.some((z) => Math.abs(2 * z) > LARGEST_TARGET);
+    if (!computing) drawPredictors(aloud);
+  }
+
+  /** @param {boolean} aloud */
+  function drawPredictors(aloud) {
     const { time, targets } = state;
     const at = degrees.indexOf(state.angle);
-    /** @type {(key: string, half?: number) => Float64Array} */
-    const now = (key, half = 0) => runs[half][key][time];
-    const exact = now("exact");
-    /** @param {string} key */
-    const bend = (key) => minus(now(key), now(key, 1), 2);
-    const errors = Object.fromEntries(PREDICTORS.map(({ key }) => [key, minus(now(key), exact)]));
-    const inTime = Object.fromEntries(PREDICTORS.map(({ key }) => [key, times.map((t) => runs[0][key][t][at] - runs[0].exact[t][at])]));
-    const size = Math.max(0.1, ...exact.map(Math.abs), ...targets.map(Math.abs));
+    const keys = ["exact", ...PREDICTORS.map(({ key }) => key)];
+    const [whole, half] = runs.map((run) => Object.fromEntries(keys.map((key) => [key, degrees.map((_, x) => run[key](time, x))])));
+    const bend = Object.fromEntries(keys.map((key) => [key, minus(whole[key], half[key], 2)]));
+    const errors = Object.fromEntries(PREDICTORS.map(({ key }) => [key, minus(whole[key], whole.exact)]));
+    const exactInTime = times.map((t) => runs[0].exact(t, at));
+    const inTime = Object.fromEntries(PREDICTORS.map(({ key }) => [key, minus(times.map((t) => runs[0][key](t, at)), exactInTime)]));
+    const size = Math.max(0.1, ...whole.exact.map(Math.abs), ...targets.map(Math.abs));
     /** @param {number[]} values */
     const near = (values) => values.filter((v) => Math.abs(v) < size / 2);
 
-    const ticks = [0, 45, 90, 135, 180].map((value) => ({ value, text: `${value}\u00b0` }));
-    const x = { min: 0, max: 180, ticks, label: "angle" };
-    learnedChart.setAxes({ x, y: around([...exact, ...targets], 0.5) });
+    const x = angleAxis;
     errorChart.setAxes({ x, y: around(near(Object.values(errors).flat()), 1e-4) });
-    bendChart.setAxes({ x, y: around(near(["exact", "3", "4"].flatMap(bend)), 1e-4) });
+    bendChart.setAxes({ x, y: around(near([...bend.exact, ...bend[3], ...bend[4]]), 1e-4) });
     timeChart.setAxes({ x: { min: 0, max: horizon, label: "time *t*" }, y: around(near(Object.values(inTime).flat()), 1e-4) });
-    for (const chart of [learnedChart, errorChart, bendChart]) chart.cursor("x", state.angle, { dash: "2 3" });
+    for (const chart of [errorChart, bendChart]) chart.cursor("x", state.angle, { dash: "2 3" });
     timeChart.cursor("now", time, { dash: "2 3" });
     errorChart.line("zero", [0, 180], [0, 0], { colour: COLOURS.exact, width: 1 });
     timeChart.line("zero", [0, horizon], [0, 0], { colour: COLOURS.exact, width: 1 });
-    bendChart.line("exact", degrees, bend("exact"), { width: 2.2 });
-    learnedChart.line("exact", degrees, exact, { width: 2.2 });
+    bendChart.line("exact", degrees, bend.exact, { width: 2.2 });
     for (const { key, colour, dash } of PREDICTORS) {
-      learnedChart.line(key, degrees, now(key), { colour, dash });
+      learnedChart.line(key, degrees, whole[key], { colour, dash });
       errorChart.line(key, degrees, errors[key], { colour, dash });
-      bendChart.line(key, degrees, bend(key), { colour, dash });
+      bendChart.line(key, degrees, bend[key], { colour, dash });
       timeChart.line(key, times, inTime[key], { colour, dash });
       errorChart.dots(`at ${key}`, [state.angle], [errors[key][at]], { colour });
     }
-    const trained = angles.map((_, b) => degrees[rows[b]]);
-    learnedChart.dots("targets", trained, targets, { hollow: true, size: 4.2 });
-    learnedChart.dots("chosen", [trained[state.label - 1]], [targets[state.label - 1]], { size: 4.2 });
-    learnedChart.dots("x", [state.angle], [exact[at]], { marker: "D", size: 4 });
-    doubleButton.disabled = targets.some((z) => Math.abs(2 * z) > LARGEST_TARGET);
-    describe({ at, exact, errors, bend, inTime, aloud });
+    describe({ at, learned: whole.exact[at], half, errors, bend, inTime, aloud });
   }
 
   /**
    * @param {{
-   *   at: number, exact: Float64Array, errors: Record<string, number[]>, bend: (key: string) => number[],
-   *   inTime: Record<string, number[]>, aloud: boolean
+   *   at: number, learned: number, half: Record<string, number[]>, errors: Record<string, number[]>,
+   *   bend: Record<string, number[]>, inTime: Record<string, number[]>, aloud: boolean
    * }} seen
    */
-  function describe({ at, exact, errors, bend, inTime, aloud }) {
+  function describe({ at, learned, half, errors, bend, inTime, aloud }) {
     const { angle, time, width } = state;
     /** @param {(key: string) => number} of */
     const list = (of) => PREDICTORS.map((p) => `${p.name} ${readable(of(p.key), 2)}`).join(", ");
-    const half = runs[1].exact[time][at];
     /** @param {string} key */
-    const factor = (key) => runs[0][key][time][at] / runs[1][key][time][at];
+    const factor = (key) => 2 + bend[key][at] / half[key][at];
     const doubled =
-      Math.abs(half) < 1e-3
+      Math.abs(half.exact[at]) < 1e-3
         ? ""
         : ` Doubling the targets from half their size multiplies it by ${readable(factor("exact"), 4)}: a kernel that is fixed says 2, level 3 ` +
           `${readable(factor("3"), 4)}, level 4 ${readable(factor("4"), 4)}.`;
     frame.summarise(
-      `At ${angle}\u00b0 and <i>t</i> = ${time} the network of width ${width} has learned ${readable(exact[at])}. ` +
+      `At ${angle}\u00b0 and <i>t</i> = ${time} the network of width ${width} has learned ${readable(learned)}. ` +
         `Errors of the predictions: ${list((key) => errors[key][at])}.${doubled} <span class="ntk-quiet">Computed in the page.</span>`,
       { aloud },
     );
     const setting = `Width ${width}, time ${time}, test point at ${angle} degrees, targets ${state.targets.map((z) => fixed(z, 1)).join(", ")}`;
     /** @param {number[]} values */
     const largest = (values) => Math.max(...values.map(Math.abs));
-    learnedChart.describe(`What the network has learned against the angle: ${readable(exact[at])} at the test point. ${setting}.`);
+    learnedChart.describe(`What the network has learned against the angle: ${readable(learned)} at the test point. ${setting}.`);
     errorChart.describe(`Prediction minus exact network against the angle; largest: ${list((key) => largest(errors[key]))}. ${setting}.`);
     bendChart.describe(
-      `What is learned minus twice that with half the targets, at the test point: exact ${readable(bend("exact")[at], 2)}, ` +
-        `${list((key) => bend(key)[at])}. ${setting}.`,
+      `What is learned minus twice that with half the targets, at the test point: exact ${readable(bend.exact[at], 2)}, ` +
+        `${list((key) => bend[key][at])}. ${setting}.`,
     );
     timeChart.describe(`Prediction minus exact network at the test point against time, at the end ${list((key) => inTime[key][horizon])}. ${setting}.`);
   }
@@ -254,7 +312,6 @@ function buildPredict(frame) {
   learnedChart.svg.style.userSelect = "none";
   learnedChart.svg.style.cursor = "pointer";
 
-  compute();
   draw(false);
 }
 

@@ -14,7 +14,7 @@ import { GradientFlow, evaluate, frozenFlow, makeTangents, predict, tangentKerne
 
 const STEP = 0.1; // of time, for the Runge-Kutta method
 const HORIZON = 60; // the time at which a run ends
-const OPENING = 24; // the time shown first
+const OPENING = 1; // the time shown first
 const BUDGET = 6; // milliseconds of a frame for steps; the first step of a frame is always taken
 const CURVE_POINTS = 41;
 /** @type {Record<number, number[]>} */
@@ -46,6 +46,7 @@ class Run {
     this.flow = new GradientFlow(this.net, onCircle(angles), y);
     this.curvePoints = makeTangents(this.net, onCircle(curveAngles));
     evaluate(this.net, this.curvePoints);
+    this.curveTime = 0;
     this.startKernel = this.flow.kernel;
     this.kernel = this.startKernel;
     this.frozen = frozenFlow({
@@ -67,6 +68,13 @@ class Run {
 
   get finished() {
     return this.time > HORIZON - STEP / 2;
+  }
+
+  /** f at the angles of the curve, now. */
+  get curve() {
+    if (this.curveTime !== this.time) predict(this.net, this.curvePoints);
+    this.curveTime = this.time;
+    return this.curvePoints.outputs;
   }
 
   get distance() {
@@ -98,13 +106,13 @@ function buildTrain(frame) {
 
   const initial = { depth: 1, width: 16, activation: "tanh", speed: 5, seed: 3, ...frame.model.get("meta").initial };
   frame.select("depth", {
-    label: "Hidden layers", initial: initial.depth, options: [1, 2].map((value) => ({ value, label: String(value) })),
+    label: "Hidden layers", initial: initial.depth, choices: () => [1, 2],
   });
   frame.range("width", {
     label: "Width <i>m</i>", initial: initial.width, choices: () => WIDTHS[state.depth],
   });
   frame.select("activation", {
-    label: "Activation", initial: initial.activation, options: Object.keys(ACTIVATIONS).map((value) => ({ value, label: value })),
+    label: "Activation", initial: initial.activation, choices: () => Object.keys(ACTIVATIONS),
   });
   frame.range("speed", {
     label: "Speed", initial: initial.speed, choices: () => [1, 2, 5, 10, 20], format: (v) => `${v} time units/s`,
@@ -132,7 +140,7 @@ function buildTrain(frame) {
     { label: "network, exact", colour: COLOURS.exact },
     { label: "kernel frozen at the start", colour: COLOURS[2] },
     { label: "data", colour: COLOURS.exact, marker: "o", hollow: true },
-    { label: "other widths", colour: COLOURS.guide, width: 1 },
+    { label: "other widths, at the end", colour: COLOURS.guide, width: 1 },
   ]);
 
   frame.mend = () => {
@@ -184,6 +192,7 @@ function buildTrain(frame) {
 
   function drawOthers() {
     distance.remove((key) => key.startsWith("other"));
+    if (!run.finished) return; // a guess comes first
     for (const [width, other] of others) {
       if (width === run.width) continue;
       distance.line(`other ${width}`, other.times, other.distances, { colour: COLOURS.guide, width: 1 });
@@ -195,7 +204,7 @@ function buildTrain(frame) {
     const frozen = run.frozen.at(run.time);
     if (curve) {
       fit.line("frozen", curveAngles, frozen.testOutputs, { colour: COLOURS[2], width: 2.6, opacity: 0.75 });
-      fit.line("exact", curveAngles, predict(run.net, run.curvePoints));
+      fit.line("exact", curveAngles, run.curve.slice());
     }
     if (run.loss < loss.axes.y.min) loss.setAxes({ y: { min: run.loss / 3 } });
     loss.line("exact", run.times, run.losses);
@@ -203,6 +212,7 @@ function buildTrain(frame) {
     if (run.distance > distance.axes.y.max) distance.setAxes({ y: { max: 10 } });
     distance.line("exact", run.times, run.distances, { width: 2 });
     distance.dots("now", [run.time], [run.distance]);
+    if (run.finished) drawOthers();
     const size = Math.max(...run.startKernel.map(Math.abs));
     kernelMap.update(run.kernel, size);
     changeMap.update(run.kernel.map((k, i) => k - run.startKernel[i]), size / 4);
@@ -221,12 +231,13 @@ function buildTrain(frame) {
       { aloud: !playing },
     );
     const setting = `width ${state.width}, ${state.depth} hidden layer${state.depth > 1 ? "s" : ""}, ${state.activation}, time ${fixed(run.time, 1)}`;
+    const ends = run.finished ? [...others].map(([width, other]) => `Width ${width} ends at ${readable(100 * other.distance, 2)} %.`) : [];
     const gap = Math.max(...run.flow.outputs.map((f, b) => Math.abs(f - frozen.outputs[b])));
     fit.describe(`The function the network computes and the prediction of the frozen kernel; they differ by at most ${readable(gap, 2)} at the data points. ${setting}.`);
     loss.describe(`Loss against time on a logarithmic axis: ${readable(run.loss, 2)}, predicted ${readable(frozen.loss, 2)} by the frozen kernel. ${setting}.`);
     kernelMap.describe(`Neural tangent kernel, ${y.length} by ${y.length}; its largest entry is ${readable(Math.max(...run.kernel), 2)}. ${setting}.`);
     changeMap.describe(`Change of the kernel since the start, relative size ${moved}. ${setting}.`);
-    distance.describe(`Relative distance of the kernel from its start against time: ${moved}. ${[...others].map(([width, other]) => `Width ${width} ends at ${readable(100 * other.distance, 2)} %.`).join(" ")} ${setting}.`);
+    distance.describe(`Relative distance of the kernel from its start against time: ${moved}. ${ends.join(" ")} ${setting}.`);
   }
 
   // Running
@@ -278,7 +289,7 @@ function buildTrain(frame) {
   /** @type {(budget: number, wanted: () => boolean) => void} */
   function steps(budget, wanted) {
     const start = performance.now();
-    while (!run.finished && wanted() && (run.taken !== frames || performance.now() - start < budget)) {
+    while (!run.finished && (run.taken !== frames || performance.now() - start < budget) && wanted()) {
       run.advance();
       run.taken = frames;
     }
@@ -307,14 +318,12 @@ function buildTrain(frame) {
   function schedule() {
     const wanted = target !== null || (playing && visible);
     frame.root.setAttribute("aria-busy", String(target !== null));
-    if (wanted && request === null) {
-      last = performance.now();
-      request = requestAnimationFrame(tick);
-    }
+    if (wanted && request === null) request = requestAnimationFrame(tick);
   }
 
   function play() {
     if (run.finished) restart();
+    target = null;
     playing = true;
     playButton.textContent = "Pause";
     schedule();
@@ -331,7 +340,7 @@ function buildTrain(frame) {
     restart();
     target = playing ? null : shown;
     draw();
-    schedule();
+    requestAnimationFrame(schedule); // the picture first
   };
 
   begin();
@@ -341,11 +350,8 @@ function buildTrain(frame) {
 
   const observer = new IntersectionObserver(([entry]) => {
     visible = entry.isIntersecting;
-    if (visible && !started && !reducedMotion()) play();
-    started ||= visible;
     schedule();
   }, { threshold: 0.3 });
-  let started = false;
   observer.observe(frame.panels);
   frame.cleanups.push(() => {
     observer.disconnect();
@@ -361,7 +367,7 @@ export default {
     name: "train-live",
     question: "How far does the kernel move while the network learns, and how does that change with the width?",
     tries: [
-      "The thin lines are other widths. By what factor does the distance fall when <i>m</i> grows fourfold? Guess it for width 1024, then choose that width.",
+      "Guess by what factor the distance falls when <i>m</i> grows fourfold. Let the training run to its end: thin lines then show other widths. Choose one more.",
       "At width 16 take new weights a few times. When does the frozen kernel (blue) predict the loss badly?",
       "Choose relu. Does its kernel move as little as that of a smooth activation?",
     ],

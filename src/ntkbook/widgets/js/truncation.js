@@ -139,7 +139,7 @@ function buildTruncation(frame) {
 
   const initial = { data: meta.data[0].name, level: 2, width: widths[0], time: times[8], entry: "2,2", ...meta.initial };
   frame.select("data", {
-    label: "Data", initial: initial.data, options: meta.data.map(({ name }) => ({ value: name, label: titles[name] ?? name })),
+    label: "Data", initial: initial.data, choices: () => meta.data.map(({ name }) => name), format: (name) => titles[name] ?? name,
   });
   frame.range("level", { label: "Level <i>p</i>", initial: initial.level, choices: () => levels });
   frame.range("width", { label: "Width <i>m</i>", initial: initial.width, choices: () => widths });
@@ -225,8 +225,9 @@ function buildTruncation(frame) {
     inTime.line("error of K", times, own, { colour, width: 2.6 });
     inTime.cursor("now", time, { dash: "2 3" });
     const at = own.slice(0, 6).map(Number.isFinite).lastIndexOf(true);
-    inTime.label("name of f", times[at], ownOutputs[at], "*f*", { colour, dy: 13 });
-    inTime.label("name of K", times[at], own[at], "*K*", { colour, dy: 13 });
+    const side = own[at] > ownOutputs[at] ? 13 : -13; // the names lie outside the two curves
+    inTime.label("name of f", times[at], ownOutputs[at], "*f*", { colour, dy: side });
+    inTime.label("name of K", times[at], own[at], "*K*", { colour, dy: -side });
 
     frame.legend([
       { label: "exact flow", colour: COLOURS.exact },
