@@ -35,6 +35,7 @@ LAYERS = [
     {"dynamics.discrete"},
     {"limits", "dynamics", "diagnostics"},
     {"claims", "plots"},
+    {"drawings"},
     {""},
     {"experiments._base"},
     {
@@ -147,6 +148,7 @@ assert jax.config.jax_enable_x64
     ("statement", "hidden"),
     [
         ("import ntkbook.plots", "matplotlib"),
+        ("import ntkbook.drawings", "matplotlib"),
         ("import ntkbook.widgets", "anywidget"),
         ("import ntkbook, jax; ntkbook.data.digits(4, key=jax.random.key(0))", "sklearn"),
     ],
