@@ -8,7 +8,7 @@
  * @param {(question: Question) => Reply} answer
  */
 export function serve(answer) {
-  if (typeof document === "undefined") self.onmessage = ({ data }) => self.postMessage(answer(data));
+  if ("importScripts" in globalThis) self.onmessage = ({ data }) => self.postMessage(answer(data));
 }
 
 /**
