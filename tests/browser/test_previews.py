@@ -106,7 +106,7 @@ def test_a_tap_shows_and_a_second_one_follows(chromium: Browser, base: str) -> N
         ("networks", "a.ntk-word[href$='#term-gradient-flow']", r"gradient flow\s+Gradient descent with steps"),
         ("networks", "p a[href*='bibliography.html#']", "Dynamics of deep neural networks"),
         ("networks", "p a[href='#why-frozen']", "Why the kernel freezes"),
-        ("corollary-2-4", "p a.internal[href*='#fig-']", r"Fig\. 3\.\d"),
+        ("corollary-2-4", "p a.internal[href*='theorem-2-3.html#fig-']", r"Fig\. 3\.\d"),
         ("theorem-2-6", "p.ntk-claim a[href='#equation-2-9']", r"\(2\.9\)"),
         ("errata", "p a[href$='#paper-c-20']", r"\(C\.20\)\s+a bound for the error"),
     ],

@@ -599,9 +599,9 @@ def test_predictors_come_from_a_worker_or_without_one(chromium: Browser, tmp_pat
         page.add_init_script("delete window.Worker")
     page.goto(path.as_uri())
     page.wait_for_function("window.loaded === true")
-    assert len(page.workers) == allowed
     go(page, "#predict-new-point?width=256")
     assert settle(page) == settle(expected)
+    assert len(page.workers) == allowed  # now that it has answered, it is told of
     page.close()
     expected.close()
 
