@@ -18,6 +18,7 @@ PARTS = (
     "reference",
     "graph",
     "questions",
+    "pages",
     "downloads",
 )
 
