@@ -54,6 +54,12 @@ MARKS = """
 }
 """
 
+NAME = """
+(node) => (node.getAttribute("aria-label")
+  || [...(node.labels ?? [])].map((label) => label.textContent).join(" ")
+  || (node.tagName === "BUTTON" ? node.textContent : "")).trim()
+"""
+
 OVERFLOW = """
 () => {
   const width = document.documentElement.clientWidth;
@@ -178,11 +184,7 @@ def controls_change_picture(root: Locator) -> list[str]:
 
 
 def accessible_name(control: Locator) -> str:
-    return control.evaluate(
-        """(node) => (node.getAttribute("aria-label")
-            || [...(node.labels ?? [])].map((label) => label.textContent).join(" ")
-            || (node.tagName === "BUTTON" ? node.textContent : "")).trim()"""
-    )
+    return control.evaluate(NAME)
 
 
 def move(control: Locator) -> None:
