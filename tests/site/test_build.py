@@ -88,6 +88,17 @@ def test_nothing_leads_to_a_placeholder(bare: Path) -> None:
         assert "OWNER" not in text and "mybinder" not in text
 
 
+def test_what_needs_the_address_of_the_site_waits_for_it(published: tuple[Path, str], bare: Path) -> None:
+    here = published[0] / "_build" / "html"
+    soup = BeautifulSoup(pages(published[0])["book/first.html"], "html.parser")
+    shared = {node["property"]: node["content"] for node in soup.select("meta[property]")}
+    assert shared["og:url"] == f"{samplebook.SITE}/book/first.html" and shared["og:title"] == "1. First chapter"
+    assert (here / shared["og:image"].removeprefix(f"{samplebook.SITE}/")).is_file()
+    assert f"<loc>{samplebook.SITE}/book/second.html</loc>" in (here / "sitemap.xml").read_text()
+    assert f'href="{samplebook.SITE}/book/index.html"' in pages(published[0])["404.html"]
+    assert "og:" not in pages(bare)["book/first.html"] and not (bare / "_build" / "html" / "sitemap.xml").exists()
+
+
 # -- the mends of other packages -------------------------------------------------------------------------------
 
 

@@ -45,11 +45,12 @@ def describe(app: Sphinx, page: str, template: str, context: dict[str, Any], doc
         context["body"] = WITHOUT_SCRIPTS + body
     if 'class="math' not in body:
         context["script_files"] = [file for file in context["script_files"] if not typesets(file)]
-    text = doctree and first_words(doctree)
-    if text:
+    title = re.sub(r"<[^>]+>", "", context.get("title", ""))
+    if doctree:
+        text = first_words(doctree) or title
         tags = {"description": text}
         if app.config.html_baseurl:
-            tags |= {"og:title": re.sub(r"<[^>]+>", "", context["title"]), "og:description": text, "og:type": "book"}
+            tags |= {"og:title": title, "og:description": text, "og:type": "book"}
             tags |= {"og:url": context["pageurl"], "og:image": f"{app.config.html_baseurl}/_static/{COVER}"}
         context["metatags"] += "".join(meta(name, content) for name, content in tags.items())
 
@@ -69,7 +70,8 @@ def first_words(doctree: nodes.document) -> str:
         if isinstance(section, nodes.section) and isinstance(section.parent, nodes.section | nodes.document):
             if not any(paragraph.findall(nodes.math)):
                 words = " ".join(paragraph.astext().split())
-                return words if len(words) <= WORDS else words[:WORDS].rsplit(" ", 1)[0] + " \u2026"
+                if words.endswith("."):  # else it opens a list
+                    return words if len(words) <= WORDS else words[:WORDS].rsplit(" ", 1)[0] + " \u2026"
     return ""
 
 

@@ -147,6 +147,13 @@ REWRITINGS = (
         'role="listitem"',
     ),
     Rewriting("sphinx-proof", "0.4.0", "gives all statements of a page the same id", ' id="proof-content"', ""),
+    Rewriting(
+        "sphinx-proof",
+        "0.4.0",
+        "gives all proofs of a page the same id",
+        r'(<div class="proof admonition") id="proof"',
+        r"\1",
+    ),
     Rewriting("sphinx-exercise", "1.2.1", "gives all exercises of a page the same id", ' id="exercise-content"', ""),
     Rewriting(
         "Sphinx",
