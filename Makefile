@@ -72,7 +72,8 @@ test: browser check book ## every check
 	JAX_ENABLE_X64=0 $(BIN)/pytest -q $(PARALLEL) -m "$(FAST)"
 	@echo "== executed outputs against the expected ones"
 	$(PYTHON) tools/check_outputs.py
-	@echo "== site, notebooks, slow tests"
+	@echo "== site, notebooks, slow tests; pages in these engines:"
+	@$(PYTHON) tools/browser.py
 	JAX_ENABLE_X64=1 $(BIN)/pytest -v -n auto --dist loadgroup --durations=25 -m "not ($(FAST))"
 
 bench: setup ## the benchmarks, as ratios measured in one run

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, Request
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
+ENLARGED = {"width": 320, "height": 225}  # a desktop at 400 %
 
 # Controls that leave the picture as it is: the frame's size, and the speed of an animation that stands still.
 NEUTRAL = re.compile(r"full ?screen|speed", re.I)
@@ -54,6 +55,12 @@ MARKS = """
 }
 """
 
+NAME = """
+(node) => (node.getAttribute("aria-label")
+  || [...(node.labels ?? [])].map((label) => label.textContent).join(" ")
+  || (node.tagName === "BUTTON" ? node.textContent : "")).trim()
+"""
+
 OVERFLOW = """
 () => {
   const width = document.documentElement.clientWidth;
@@ -68,6 +75,30 @@ OVERFLOW = """
     (node) => node.getBoundingClientRect().right > width + 1 && !scrolls(node));
   const names = wide.slice(0, 3).map((node) => node.outerHTML.slice(0, 90));
   return [`the page is ${document.documentElement.scrollWidth} wide on a screen of ${width}: ${names.join(" / ")}`];
+}
+"""
+
+# Text that is cut at its right: by the screen, or by a box that does not scroll.
+CUT = """
+() => {
+  const texts = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  const problems = [];
+  for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+    const parent = text.parentElement;
+    if (!text.data.trim() || !parent.checkVisibility() || parent.closest("mjx-container, svg, .ntk-hidden")) continue;
+    let limit = document.documentElement.clientWidth;
+    for (let box = parent; box; box = box.parentElement) {
+      const overflow = getComputedStyle(box).overflowX;
+      if (overflow === "auto" || overflow === "scroll") limit = Infinity; // and what is around it does not matter
+      if (limit === Infinity) break;
+      if (overflow === "hidden") limit = Math.min(limit, box.getBoundingClientRect().right);
+    }
+    range.selectNodeContents(text);
+    const right = Math.max(...[...range.getClientRects()].map((line) => line.right));
+    if (right > limit + 1) problems.push(`cut at the right: ${text.data.trim().slice(0, 60)}`);
+  }
+  return problems;
 }
 """
 
@@ -146,7 +177,7 @@ def widgets_ready(page: Page) -> list[str]:
 
 
 def layout(page: Page) -> list[str]:
-    return page.evaluate(OVERFLOW) + page.evaluate(IMAGES)
+    return page.evaluate(OVERFLOW) + page.evaluate(CUT) + page.evaluate(IMAGES)
 
 
 def controls_change_picture(root: Locator) -> list[str]:
@@ -178,11 +209,7 @@ def controls_change_picture(root: Locator) -> list[str]:
 
 
 def accessible_name(control: Locator) -> str:
-    return control.evaluate(
-        """(node) => (node.getAttribute("aria-label")
-            || [...(node.labels ?? [])].map((label) => label.textContent).join(" ")
-            || (node.tagName === "BUTTON" ? node.textContent : "")).trim()"""
-    )
+    return control.evaluate(NAME)
 
 
 def move(control: Locator) -> None:

@@ -46,7 +46,7 @@ def make(folder: Path, *, repository: str = REPOSITORY, site: str = SITE, **chap
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     citation |= {"repository-code": repository, "url": site}
     (folder / "CITATION.cff").write_text(yaml.safe_dump(citation))
-    for name in ("_vendor", "tools", "src", "book/_site", "book/favicon.svg", "book/references.bib"):
+    for name in ("_vendor", "tools", "src", "book/_site", "book/favicon.svg", "book/cover.png", "book/references.bib"):
         (folder / name).symlink_to(ROOT / name)
     sample = ROOT / "tests" / "sample"
     shutil.copy(sample / "_toc.yml", folder)

@@ -1,14 +1,15 @@
-"""Find a Chromium for the browser tests, or install one.
+"""Find a Chromium for the browser tests, or install one; say which other engines are there to test with.
 
 In this order: the program that the variable NTK_BROWSER names; a Chromium or Chrome on the machine; one installed by
 apt-get where that is allowed; one that Playwright downloads. Where none of them works it stops and says what to
-install.
+install. Firefox and WebKit are only looked for.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -45,6 +46,17 @@ def find() -> str | None:
     return on_machine() or of_playwright()
 
 
+def firefox() -> str | None:
+    return shutil.which("firefox-esr") or shutil.which("firefox")
+
+
+def webkit() -> str | None:
+    """The small browser that comes with WebKitGTK's driver, which needs a screen that is made for it."""
+    browsers = sorted(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"))
+    ready = browsers and shutil.which("WebKitWebDriver") and shutil.which("Xvfb")
+    return str(browsers[-1]) if ready else None
+
+
 def install() -> None:
     if shutil.which("apt-get") and os.geteuid() == 0:
         print("== installing Chromium with apt-get", flush=True)
@@ -66,7 +78,9 @@ def main() -> None:
             "No browser was found and none could be installed. Install Chromium or Chrome with your system's package\n"
             "manager (Debian, Ubuntu: apt-get install chromium), or set NTK_BROWSER to the program's path."
         )
-    print(f"browser: {program}")
+    print(f"Chromium: {program}")
+    print(f"Firefox: {firefox() or 'not found, its tests are left out (Debian: apt-get install firefox-esr)'}")
+    print(f"WebKit: {webkit() or 'not found, its tests are left out (Debian: apt-get install webkit2gtk-driver xvfb)'}")
 
 
 if __name__ == "__main__":

@@ -12,13 +12,14 @@ import samplebook
 import yaml
 from bs4 import BeautifulSoup
 from ntksite.notebooks import Book
-from ntksite.patches import PATCHES
+from ntksite.patches import PATCHES, REWRITINGS, Rewriting
 from samplebook import cell, chapter
 
 # Builds are dear: each serves several tests, which stay together.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sample book")]
 
 SECOND = "# Second\n"
+MENDS = [*PATCHES, *REWRITINGS]
 
 
 def pages(folder: Path) -> dict[str, str]:
@@ -54,7 +55,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One with placeholders for them, and without the mends of other packages."""
     folder = samplebook.make(tmp_path_factory.mktemp("bare") / "book", **samplebook.PLACEHOLDERS)
     settings = yaml.safe_load((folder / "_config.yml").read_text())
-    settings["sphinx"]["config"]["ntk_unpatched"] = [patch.package for patch in PATCHES]
+    settings["sphinx"]["config"]["ntk_unpatched"] = sorted({mend.package for mend in MENDS})
     (folder / "_config.yml").write_text(yaml.safe_dump(settings))
     build(folder)
     return folder
@@ -87,6 +88,17 @@ def test_nothing_leads_to_a_placeholder(bare: Path) -> None:
     notebooks = (bare / "_build" / "html" / "notebooks").iterdir()
     for text in [*shown.values(), *(path.read_text() for path in notebooks)]:
         assert "OWNER" not in text and "mybinder" not in text
+
+
+def test_what_needs_the_address_of_the_site_waits_for_it(published: tuple[Path, str], bare: Path) -> None:
+    here = published[0] / "_build" / "html"
+    soup = BeautifulSoup(pages(published[0])["book/first.html"], "html.parser")
+    shared = {node["property"]: node["content"] for node in soup.select("meta[property]")}
+    assert shared["og:url"] == f"{samplebook.SITE}/book/first.html" and shared["og:title"] == "1. First chapter"
+    assert (here / shared["og:image"].removeprefix(f"{samplebook.SITE}/")).is_file()
+    assert f"<loc>{samplebook.SITE}/book/second.html</loc>" in (here / "sitemap.xml").read_text()
+    assert f'href="{samplebook.SITE}/book/index.html"' in pages(published[0])["404.html"]
+    assert "og:" not in pages(bare)["book/first.html"] and not (bare / "_build" / "html" / "sitemap.xml").exists()
 
 
 # -- numbers ---------------------------------------------------------------------------------------------------
@@ -186,24 +198,32 @@ def test_all_numbers_are_listed(published: tuple[Path, str]) -> None:
 # -- the mends of other packages -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.package)
-def test_patch_is_for_the_installed_version(patch) -> None:
-    assert metadata.version(patch.package) == patch.version, f"is it still true that {patch.package} {patch.fault}?"
+@pytest.mark.parametrize("mend", MENDS, ids=lambda mend: f"{mend.package}: {mend.fault}")
+def test_patch_is_for_the_installed_version(mend) -> None:
+    assert metadata.version(mend.package) == mend.version, f"is it still true that {mend.package} {mend.fault}?"
 
 
-def drop_the_patch(package: str) -> str:
-    (patch,) = (patch for patch in PATCHES if patch.package == package)
-    return f"drop the patch: it is no longer true that {package} {patch.fault}"
+def drop_the_patch(package: str, fault: str) -> str:
+    return f"drop the patch: it is no longer true that {package} {fault}"
 
 
-@pytest.mark.parametrize(
-    ("package", "fault"), [("sphinx-thebe", r"sphinx-thebe\.js"), ("pydata-sphinx-theme", r"/fontawesome\.js")]
-)
-def test_pages_have_the_fault_without_the_patch_alone(
+def files_with(folder: Path, pattern: str, text: str) -> list[Path]:
+    return [path for path in (folder / "_build" / "html").glob(pattern) if re.search(text, path.read_text())]
+
+
+@pytest.mark.parametrize("mend", REWRITINGS, ids=lambda mend: f"{mend.package}: {mend.fault}")
+def test_files_have_the_fault_without_the_patch_alone(published: tuple[Path, str], bare: Path, mend: Rewriting) -> None:
+    assert files_with(bare, mend.files, mend.seen), drop_the_patch(mend.package, mend.fault)
+    assert files_with(published[0], mend.files, mend.seen) == []
+
+
+@pytest.mark.parametrize(("package", "fault"), [(patch.package, patch.fault) for patch in PATCHES[1:]])
+def test_pages_load_and_ship_only_what_they_need(
     published: tuple[Path, str], bare: Path, package: str, fault: str
 ) -> None:
-    assert re.search(fault, pages(bare)["book/first.html"]), drop_the_patch(package)
-    assert not [name for name, page in pages(published[0]).items() if re.search(fault, page)]
+    unneeded = {"sphinx-thebe": ("**/*.html", r"sphinx-thebe\.js"), "pydata-sphinx-theme": ("**/*.map", "")}[package]
+    assert files_with(bare, *unneeded), drop_the_patch(package, fault)
+    assert files_with(published[0], *unneeded) == []
 
 
 def test_outputs_from_the_cache_are_those_of_the_execution(published: tuple[Path, str]) -> None:
@@ -218,7 +238,9 @@ def test_outputs_from_the_cache_are_lost_without_the_patch(bare: Path) -> None:
     assert "measured" in claims(bare)
     add_a_word(bare)
     run = samplebook.build(bare, ci=False)
-    assert run.returncode != 0 and "no value is known" in run.stderr, drop_the_patch("myst-nb")
+    assert run.returncode != 0 and "no value is known" in run.stderr, drop_the_patch(
+        PATCHES[0].package, PATCHES[0].fault
+    )
 
 
 # -- what makes a build fail -----------------------------------------------------------------------------------

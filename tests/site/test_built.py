@@ -56,6 +56,43 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_ids_are_unique(page: str) -> None:
+    ids = [node["id"] for node in parsed(SITE / page).select("[id]:not(svg [id])")]
+    assert sorted(ids) == sorted(set(ids))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_says_what_it_is_and_what_it_needs(page: str) -> None:
+    soup = parsed(SITE / page)
+    assert soup.find("meta", attrs={"name": "description"})["content"].strip()
+    formulas = bool(soup.select(".math"))
+    assert bool(soup.select("script[src*=mathjax]")) == formulas
+    assert bool(soup.select("noscript .ntk-noscript")) == (formulas or "widget-view+json" in str(soup))
+
+
+def test_no_page_waits_for_what_it_does_not_need() -> None:
+    """The first page has no formula; maps and scripts that no page loads are not there at all."""
+    assert not parsed(SITE / PAGES[0]).select(".math, script[src*=mathjax]")
+    assert list(SITE.rglob("*.map")) == []
+    scripts = {path.name for path in (SITE / "_static").rglob("*.js") if "vendor" not in path.parts}
+    loaded = {
+        urlsplit(node["src"]).path.rpartition("/")[2]
+        for page in PAGES
+        for node in parsed(SITE / page).select("script[src]")
+    }
+    assert scripts - loaded == {"copybutton_funcs.js"}  # of which copybutton.js holds a copy
+
+
+def test_front_door_has_title_language_and_link() -> None:
+    for name in ("index.html", "404.html"):
+        soup = parsed(SITE / name)
+        assert soup.title.get_text().startswith("The Neural Tangent Hierarchy") and soup.html["lang"] == "en"
+        assert soup.find("a")["href"].endswith(PAGES[0])
+    assert (SITE / ".nojekyll").exists()
+    assert (SITE / "sitemap.xml").exists() == bool(read_citation(ROOT).site)
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_headings_go_down_in_steps(page: str) -> None:
     levels = [int(heading.name[1]) for heading in parsed(SITE / page).select("article :is(h1, h2, h3, h4, h5)")]
     assert levels[0] == 1 and levels.count(1) == 1
@@ -80,7 +117,11 @@ def test_every_chapter_asks_questions_and_sets_exercises() -> None:
         assert len(soup.select("fieldset.ntk-check")) >= 2, document
         assert len(soup.select("div.exercise")) >= 5, document
         folds = [node.get_text(" ").strip() for node in soup.select("summary.sd-summary-title")]
-        assert all(folds.count(name) == len(soup.select("div.exercise")) for name in ("Hint", "Sketch", "Solution"))
+        for name in ("Hint", "Sketch", "Solution"):
+            assert folds.count(name) == len(soup.select("div.exercise"))
+            for exercise in soup.select("div.exercise"):
+                fold = soup.find("details", id=f"{exercise['id']}-{name.lower()}")
+                assert fold.find("a", class_="headerlink", href=f"#{fold['id']}"), exercise["id"]
 
 
 def test_a_number_is_the_papers_or_has_a_letter() -> None:

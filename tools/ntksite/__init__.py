@@ -24,6 +24,7 @@ PARTS = (
     "reference",
     "graph",
     "questions",
+    "pages",
     "downloads",
 )
 

@@ -26,6 +26,18 @@ class Patch:
     apply: Callable[[Sphinx], None]
 
 
+@dataclass(frozen=True)
+class Rewriting:
+    """What is wrong in the files that a version of a package brings about, and what is put for each match of `seen`."""
+
+    package: str
+    version: str
+    fault: str
+    seen: str
+    instead: str
+    files: str = "**/*.html"
+
+
 # -- outputs from the cache ----------------------------------------------------------------------------------
 
 
@@ -51,13 +63,12 @@ def drop_thebe(app: Sphinx) -> None:
     app.registry.css_files[:] = [entry for entry in app.registry.css_files if entry[0] != "sphinx-thebe.css"]
 
 
-def drop_icon_script(app: Sphinx) -> None:
-    def clean(app: Sphinx, exception: Exception | None) -> None:
-        for page in Path(app.outdir).rglob("*.html"):
-            text = page.read_text()
-            page.write_text(re.sub(r"<(script|link)\b[^>]*/fontawesome\.js[^>]*>(</script>)?\s*", "", text))
+def drop_unused_files(app: Sphinx) -> None:
+    def drop(app: Sphinx, exception: Exception | None) -> None:
+        for path in [*Path(app.outdir).rglob("*.map"), *Path(app.outdir).rglob("fontawesome.js*")]:
+            path.unlink(missing_ok=True)
 
-    app.connect("build-finished", clean)
+    app.connect("build-finished", drop)
 
 
 PATCHES = (
@@ -71,10 +82,106 @@ PATCHES = (
     Patch(
         "pydata-sphinx-theme",
         "0.17.1",
-        "loads a script of icons, half a megabyte, on every page, whose web fonts draw the same icons",
-        drop_icon_script,
+        "ships source maps and a script of icons, five megabytes that no page loads",
+        drop_unused_files,
     ),
 )
+
+# -- what is written wrong -----------------------------------------------------------------------------------
+
+# In place of what a browser refuses to give: it forgets when the page is left.
+MEMORY = (
+    "const kept = new Map(); Object.defineProperty(window, 'localStorage', { value: { "
+    "getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, String(value)), "
+    "removeItem: (key) => kept.delete(key) } });"
+)
+
+REWRITINGS = (
+    Rewriting(
+        "pydata-sphinx-theme",
+        "0.17.1",
+        "loads a script of icons, half a megabyte, on every page, whose web fonts draw the same icons",
+        r"<(script|link)\b[^>]*/fontawesome\.js[^>]*>(</script>)?\s*",
+        "",
+    ),
+    Rewriting(
+        "pydata-sphinx-theme",
+        "0.17.1",
+        "stops its search and its choice of colours where a browser keeps nothing for a page",
+        r'(<script data-cfasync="false">)(?=\s*document)',
+        rf"\1try {{ localStorage.length; }} catch {{ {MEMORY} }}",
+    ),
+    Rewriting(
+        "pydata-sphinx-theme",
+        "0.17.1",
+        "gives a page a theme that has no colours until a script has run",
+        r'(<html[^>]*) data-theme="auto"',
+        r'\1 data-theme="light"',
+    ),
+    Rewriting(
+        "pydata-sphinx-theme",
+        "0.17.1",
+        "names the search button by another text than the one that it shows",
+        r'(<button class="btn search-button-field[^>]*?) aria-label="Search"',
+        r"\1",
+    ),
+    Rewriting(
+        "pydata-sphinx-theme",
+        "0.17.1",
+        "leaves the title of the site outside all landmarks",
+        r'<div id="pst-primary-sidebar" class',
+        '<div id="pst-primary-sidebar" role="complementary" aria-label="Site" class',
+    ),
+    Rewriting(
+        "myst-nb",
+        "1.4.0",
+        "names what opens a hidden cell by another text than the one that it shows",
+        '<summary aria-label="Toggle hidden content">',
+        "<summary>",
+    ),
+    Rewriting(
+        "docutils",
+        "0.21.2",
+        "gives the entries of a bibliography a role that is no longer one, and that a list may not hold",
+        'role="doc-biblioentry"',
+        'role="listitem"',
+    ),
+    Rewriting("sphinx-proof", "0.4.0", "gives all statements of a page the same id", ' id="proof-content"', ""),
+    Rewriting(
+        "sphinx-proof",
+        "0.4.0",
+        "gives all proofs of a page the same id",
+        r'(<div class="proof admonition") id="proof"',
+        r"\1",
+    ),
+    Rewriting("sphinx-exercise", "1.2.1", "gives all exercises of a page the same id", ' id="exercise-content"', ""),
+    Rewriting(
+        "Sphinx",
+        "7.4.7",
+        "begins what it quotes of a page that was found with the words of the toolbar",
+        r"""querySelector\((['`])\[role="main"\](?= \$|')""",
+        r'querySelector(\1[role="main"] article',
+        "_static/searchtools.js",
+    ),
+    Rewriting(
+        "Sphinx",
+        "7.4.7",
+        "finds a word with an accent under that spelling alone",
+        r"_parseQuery: \(query\) => \{\n(?!    query = )",
+        "_parseQuery: (query) => {\n    query = query.normalize('NFD').replace(/\\\\p{M}/gu, '');\n",
+        "_static/searchtools.js",
+    ),
+)
+
+
+def rewrite(app: Sphinx, exception: Exception | None) -> None:
+    for rewriting in REWRITINGS:
+        if rewriting.package not in app.config.ntk_unpatched:
+            for path in Path(app.outdir).glob(rewriting.files):
+                text = path.read_text()
+                mended = re.sub(rewriting.seen, rewriting.instead, text)
+                if mended != text:
+                    path.write_text(mended)
 
 
 def apply(app: Sphinx, config: Config) -> None:
@@ -86,4 +193,5 @@ def apply(app: Sphinx, config: Config) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("ntk_unpatched", [], "env", types=[list])
     app.connect("config-inited", apply)
+    app.connect("build-finished", rewrite)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

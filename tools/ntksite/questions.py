@@ -64,7 +64,7 @@ class SelfCheck(SphinxDirective):
         return [
             opening,
             nodes.inline("", "", *text.children),
-            html(f'</label><div aria-live="polite"><div class="ntk-reply ntk-{kind}">'),
+            html(f'</label><div role="status"><div class="ntk-reply ntk-{kind}">'),
             *reply,
             html("</div></div></div>"),
         ]

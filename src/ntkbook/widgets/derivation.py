@@ -128,7 +128,7 @@ def _factor_html(factor: Factor) -> str:
             order = 1 + len(factor.diags)
             prime = "\u2032" * order if order <= 2 else f"<sup>({order})</sup>"
             text = f"<i>\u03c3</i><sub>{factor.layer}</sub>{prime}({point})"
-    return f'<button type="button" aria-label="{_name(factor)}">{text}</button>' if factor.replaceable else text
+    return f'<button type="button" aria-description="{_name(factor)}">{text}</button>' if factor.replaceable else text
 
 
 def _vector_html(vector: Vector) -> str:

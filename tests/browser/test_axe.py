@@ -1,0 +1,37 @@
+"""axe-core finds no barrier on any page: in light and dark, on a desktop and on a phone, with all folds open."""
+
+from __future__ import annotations
+
+import pagecheck
+import pytest
+from ntksite.records import ROOT, documents
+from playwright.sync_api import Browser
+
+pytestmark = [pytest.mark.site, pytest.mark.browser]
+
+PAGES = [*(f"{document}.html" for document in documents()), "search.html", "404.html"]
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+
+RUN = """
+async () => {
+  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+  return violations.flatMap(({ id, impact, nodes }) => nodes.map(({ html }) => `${id} (${impact}): ${html}`));
+}
+"""
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_barrier(chromium: Browser, served: str, path: str) -> None:
+    problems = []
+    with pagecheck.visit(chromium, served, path) as visit:
+        visit.page.evaluate("document.querySelectorAll('details').forEach((node) => (node.open = true))")
+        visit.page.evaluate(AXE.read_text())
+        for viewport in (pagecheck.DESKTOP, pagecheck.PHONE):
+            visit.page.set_viewport_size(viewport)
+            visit.page.wait_for_timeout(600)  # then what scrolls now has become a stop of the Tab key
+            for theme in ("light", "dark"):
+                visit.page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
+                visit.page.wait_for_timeout(250)  # colours fade from one to the other
+                found = visit.page.evaluate(RUN)
+                problems += [f"{theme}, {viewport['width']} pixels: {problem[:200]}" for problem in found]
+    assert problems == []
