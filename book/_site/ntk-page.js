@@ -11,7 +11,7 @@
 
   const watchFormulas = async () => {
     await (/** @type {any} */ (window).MathJax?.startup?.promise);
-    for (const formula of document.querySelectorAll("mjx-container")) sizes.observe(formula);
+    for (const formula of document.querySelectorAll("div.math, mjx-container")) sizes.observe(formula);
   };
 
   const openFold = () => {
