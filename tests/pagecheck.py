@@ -81,7 +81,8 @@ OVERFLOW = """
 # Text that is cut at its right: by the screen, or by a box that does not scroll.
 CUT = """
 () => {
-  const texts = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT);
+  const article = document.querySelector("article") ?? document.body;
+  const texts = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
   const range = document.createRange();
   const problems = [];
   for (let text = texts.nextNode(); text; text = texts.nextNode()) {
