@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import jupytext
@@ -34,3 +35,22 @@ def test_no_cell_scrolls_sideways(chapter: Path) -> None:
     cells = [cell.source for cell in jupytext.read(chapter).cells if cell.cell_type == "code"]
     lines = [line for source in cells for line in split(source)[0].splitlines()]
     assert [line for line in lines if len(line) > WIDEST] == []
+
+
+def names(source: str, context: type[ast.expr_context]) -> set[str]:
+    nodes = ast.walk(ast.parse(source))
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_what_is_shown_does_not_rest_on_what_is_folded(chapter: Path) -> None:
+    """Only loops bind names there, and of these the code in view uses none before it binds them itself."""
+    hidden: set[str] = set()
+    for cell in jupytext.read(chapter).cells:
+        if cell.cell_type == "code":
+            shown, recorded = split(cell.source)
+            bound = names(shown, ast.Store) | {
+                node.arg for node in ast.walk(ast.parse(shown)) if isinstance(node, ast.arg)
+            }
+            assert names(shown, ast.Load) & hidden <= bound, cell.source
+            hidden = (hidden - bound) | names(recorded, ast.Store)

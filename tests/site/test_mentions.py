@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ntksite.mentions import mentions
+from ntksite.notebooks.book import letter
 
 
 @pytest.mark.parametrize(
@@ -24,3 +25,8 @@ from ntksite.mentions import mentions
 )
 def test_mentions(text: str, found: dict[str, str]) -> None:
     assert {mention.name: text[mention.start : mention.end] for mention in mentions(text)} == found
+
+
+def test_letters_go_on_after_the_last() -> None:
+    assert [letter(count, "statement") for count in (1, 26, 27, 53)] == ["A", "Z", "AA", "AAA"]
+    assert letter(28, "equation") == "bb"

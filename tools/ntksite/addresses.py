@@ -13,7 +13,7 @@ BRANCH = "main"
 
 def configure(app: Sphinx, config: Config) -> None:
     citation = read_citation(Path(app.srcdir))
-    config.author, config.copyright = citation.authors, ""
+    config.author, config.copyright = ", ".join(citation.authors), ""
     config.html_baseurl = citation.site  # of canonical links; without it there are none
     options = config.html_theme_options
     if citation.repository:

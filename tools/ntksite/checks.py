@@ -16,13 +16,13 @@ NOTHING_CHECKED = "Numbers that the text quotes"
 
 
 def records(statement: ast.stmt) -> bool:
-    """Whether a statement is a claim or a quote, or a loop of these and of what they need."""
+    """Whether a statement is a claim or a quote, or a loop of these and of the assignments that they need."""
     match statement:
         case ast.Expr(ast.Call(ast.Name(name))):
             return name in RECORDING
         case ast.For(body=body, orelse=[]):
-            recording = [records(inner) for inner in body]
-            return any(recording) and all(recording[k] or isinstance(body[k], ast.Assign) for k in range(len(body)))
+            others = [inner for inner in body if not records(inner)]
+            return len(others) < len(body) and all(isinstance(inner, ast.Assign) for inner in others)
     return False
 
 
@@ -64,8 +64,6 @@ def take(cell: nodes.Element) -> list[nodes.Element]:
     for part in (source, output):
         if part is not None and not len(part):
             cell.remove(part)
-    if taken and not len(cell):
-        taken[0]["ids"] = cell["ids"]
     return taken
 
 
@@ -107,5 +105,5 @@ def fold_checks(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    app.connect("doctree-read", fold_checks, priority=600)  # after the cells have their addresses
+    app.connect("doctree-read", fold_checks)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

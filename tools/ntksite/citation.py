@@ -12,15 +12,15 @@ class Citation:
     """The title, the authors, and two addresses without a slash at their end: "" where the file holds a placeholder."""
 
     title: str
-    authors: str
+    authors: tuple[str, ...]
     repository: str
     site: str
 
 
 def read_citation(root: Path) -> Citation:
     fields = yaml.safe_load((root / "CITATION.cff").read_text())
-    names = [author.get("name") or f"{author['given-names']} {author['family-names']}" for author in fields["authors"]]
-    return Citation(fields["title"], " and ".join(names), address(fields["repository-code"]), address(fields["url"]))
+    names = (author.get("name") or f"{author['given-names']} {author['family-names']}" for author in fields["authors"])
+    return Citation(fields["title"], tuple(names), address(fields["repository-code"]), address(fields["url"]))
 
 
 def address(text: str) -> str:

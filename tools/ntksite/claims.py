@@ -1,4 +1,4 @@
-"""`{claims}`, the tables of what the chapters assert; claims.json, the same for machines; an address for every cell."""
+"""`{claims}`, the tables of what the chapters assert; claims.json, the same for machines."""
 
 import json
 import re
@@ -13,19 +13,9 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from ntksite.records import Record, executed_records
+from ntksite.tables import row, table
 
 logger = logging.getLogger(__name__)
-
-
-def cell_anchor(cell_index: int) -> str:
-    return f"cell-{cell_index}"
-
-
-def anchor_cells(app: Sphinx, doctree: nodes.document) -> None:
-    """Give every code cell an address of its own."""
-    for node in doctree.findall(nodes.container):
-        if node.get("nb_element") == "cell_code":
-            node["ids"].append(cell_anchor(node["cell_index"]))
 
 
 def comparison(fields: dict[str, Any]) -> tuple[str, str]:
@@ -66,14 +56,8 @@ class Claims(SphinxDirective):
         records = self.chosen()
         left_out = {"Equation"} if len(self.statements) == 1 else set()  # it stands in the heading
         columns = {name: width for name, width in self.columns.items() if name not in left_out}
-        head, body = nodes.thead(), nodes.tbody()
-        group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in columns.values()), head, body)
-        head += self.row([nodes.Text(name)] for name in columns)
-        for record in records:
-            cells = dict(zip(self.columns, self.entries(record), strict=True))
-            body += self.row(cells[name] for name in columns)
-        group["cols"] = len(columns)
-        return [nodes.table("", group, classes=["ntk-claims"])]
+        cells = [dict(zip(self.columns, self.entries(record), strict=True)) for record in records]
+        return [table(columns, [row([of[name] for name in columns]) for of in cells], "ntk-claims")]
 
     @property
     def statements(self) -> list[str]:
@@ -89,9 +73,6 @@ class Claims(SphinxDirective):
         for name in set(self.statements) - {record.fields["equation"] for record in chosen}:
             logger.warning("no chapter makes a claim about %r", name, location=self.get_location())
         return chosen
-
-    def row(self, entries: Any) -> nodes.row:
-        return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *entry)) for entry in entries))
 
     def entries(self, record: Record) -> list[list[nodes.Node]]:
         fields = record.fields
@@ -137,7 +118,6 @@ def check_ids(app: Sphinx, env: BuildEnvironment) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("claims", Claims)
     app.connect("env-before-read-docs", read_last)
-    app.connect("doctree-read", anchor_cells)
     app.connect("env-check-consistency", check_ids)
     app.connect("build-finished", write_claims)
     return {"version": "1", "env_version": 1, "parallel_read_safe": False, "parallel_write_safe": True}

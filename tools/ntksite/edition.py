@@ -1,5 +1,6 @@
 """Which edition of the book this is: version and date at the foot of every page, and `{citation}`, how to cite it."""
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,7 +16,7 @@ from ntksite.citation import Citation, read_citation
 
 @dataclass(frozen=True)
 class Edition:
-    """The package's version and the day of the last commit, "" outside of a repository."""
+    """The package's version and the day of the last commit, "" outside of a repository or without git."""
 
     version: str
     date: str
@@ -25,14 +26,16 @@ class Edition:
 
 
 def read_edition(root: Path) -> Edition:
-    command = ["git", "log", "-1", "--format=%cs"]
-    log = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    git = shutil.which("git")
+    if not git:
+        return Edition(version("ntkbook"), "")
+    log = subprocess.run([git, "log", "-1", "--format=%cs"], cwd=root, capture_output=True, text=True, check=False)
     return Edition(version("ntkbook"), log.stdout.strip())
 
 
 def bibtex(citation: Citation, edition: Edition) -> str:
     fields = {
-        "author": f"{{{citation.authors}}}",
+        "author": " and ".join(f"{{{author}}}" for author in citation.authors),
         "title": citation.title.partition(":")[0],
         "year": edition.date[:4],
         "note": str(edition),
@@ -56,5 +59,5 @@ def sign_pages(app: Sphinx) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("citation", HowToCite)
-    app.connect("builder-inited", sign_pages, priority=400)
+    app.connect("builder-inited", sign_pages)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -28,6 +28,7 @@ from sphinx_design.dropdown import dropdown_title
 from sphinx_proof.nodes import NODE_TYPES
 
 from ntksite.notebooks.book import PAPER
+from ntksite.tables import row, table
 
 logger = logging.getLogger(__name__)
 
@@ -194,17 +195,6 @@ class where(nodes.General, nodes.Inline, nodes.TextElement):
     """Where the book states something of the paper."""
 
 
-def table(head: list[str], widths: list[int], rows: list[nodes.row]) -> nodes.table:
-    group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in widths), cols=len(widths))
-    group += nodes.thead("", row([[nodes.Text(name)] for name in head]))
-    group += nodes.tbody("", *rows)
-    return nodes.table("", group, classes=["ntk-numbers"])
-
-
-def row(cells: list[list[nodes.Node]]) -> nodes.row:
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells))
-
-
 class PaperNumbers(SphinxDirective):
     has_content = True
 
@@ -221,7 +211,7 @@ class PaperNumbers(SphinxDirective):
             rows.append(row([[nodes.Text(name)], paragraph.children, [where("", name=name)]]))
             rows[-1]["ids"] = [nodes.make_id(f"paper-{name}")]
             listed(self.env)[name] = Place(self.env.docname, rows[-1]["ids"][0])
-        return [table(["In the paper", "What it says", "In the book"], [20, 55, 25], rows)]
+        return [table({"In the paper": 20, "What it says": 55, "In the book": 25}, rows, "ntk-numbers")]
 
 
 class OwnNumbers(SphinxDirective):
@@ -244,7 +234,7 @@ def fill(app: Sphinx, doctree: nodes.document, document: str) -> None:
             row([[link(app, document, place, name)], [nodes.Text(title)], [nodes.Text(chapter)]])
             for name, title, chapter, place in own(app.env)
         ]
-        node.replace_self(table(["Number", "What it is about", "Chapter"], [20, 55, 25], rows))
+        node.replace_self(table({"Number": 20, "What it is about": 55, "Chapter": 25}, rows, "ntk-numbers"))
 
 
 def short_title(env: BuildEnvironment, document: str) -> str:

@@ -9,6 +9,7 @@ is Theorem 2.3, and an equation with the label (2.3) is (2.3). What has no numbe
 mistaken for one: Definition 3.A, equation (3.a). The statements of a chapter are counted together, as in the paper.
 """
 
+import itertools
 from typing import Any
 
 from docutils import nodes
@@ -19,7 +20,7 @@ from sphinx.util import logging
 from sphinx_proof.directive import ElementDirective
 from sphinx_proof.proof_type import PROOF_TYPES
 
-from ntksite.notebooks.book import LETTERS, PAPER
+from ntksite.notebooks.book import PAPER, letter
 
 logger = logging.getLogger(__name__)
 
@@ -58,20 +59,20 @@ def number(app: Sphinx, env: BuildEnvironment) -> list[str]:
             for label, entry in getattr(env, "proof_list", {}).items()
             if entry["docname"] == document and not entry["nonumber"]
         }
-        renumber(statements, LETTERS["statement"])
+        renumber(statements, "statement")
         shown = kinds.get("displaymath", {})
-        renumber({anchor: (labels[anchor], shown) for anchor in shown if anchor in labels}, LETTERS["equation"])
+        renumber({anchor: (labels[anchor], shown) for anchor in shown if anchor in labels}, "equation")
     return []
 
 
-def renumber(found: dict[str, tuple[str, Any]], letters: str) -> None:
+def renumber(found: dict[str, tuple[str, Any]], kind: str) -> None:
     """Number the anchors in their order. Each comes with its number in the paper or "", and the table that holds it."""
-    own = iter(letters)
+    own = itertools.count(1)
     for anchor, (paper, numbers) in found.items():
         if PAPER.fullmatch(paper):
             numbers[anchor] = (paper,)
         else:
-            numbers[anchor] = (*numbers[anchor][:-1], next(own))
+            numbers[anchor] = (*numbers[anchor][:-1], letter(next(own), kind))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -22,7 +22,13 @@ THEOREMS = (
 PAPER = re.compile(r"[1-9A-D]\.\d+")
 
 # what counts the book's own, behind the number of the chapter
-LETTERS = {"statement": string.ascii_uppercase, "equation": string.ascii_lowercase}
+ALPHABETS = {"statement": string.ascii_uppercase, "equation": string.ascii_lowercase}
+
+
+def letter(count: int, kind: str) -> str:
+    """A, B, ..., Z, AA, BB, ... for the count 1, 2, ... of a statement, and small ones for equations."""
+    times, place = divmod(count - 1, 26)
+    return ALPHABETS[kind][place] * (times + 1)
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Counters:
             return paper
         series = "statement" if kind in THEOREMS else kind
         count = self.seen[series] = self.seen.get(series, 0) + 1
-        return f"{self.prefix}{LETTERS[series][count - 1] if series in LETTERS else count}"
+        return f"{self.prefix}{letter(count, series) if series in ALPHABETS else count}"
 
 
 class Book:
