@@ -71,7 +71,10 @@ def test_resnet_against_a_loop(depth):
 
 @pytest.mark.parametrize("pooling", ["average", "flatten"])
 @pytest.mark.parametrize("padding", ["circular", "zero"])
-@pytest.mark.parametrize(("image_shape", "filter_size"), [((5,), 3), ((3, 4), 3), ((3, 2), 2), ((2, 2), 1)])
+@pytest.mark.parametrize(
+    ("image_shape", "filter_size"),
+    [((5,), 3), ((3, 4), 3), ((3, 2), 2), ((2, 2), 1), pytest.param((4,), 2, marks=pytest.mark.slow)],
+)
 def test_conv_against_loops(image_shape, filter_size, padding, pooling):
     net = ntkbook.conv(
         width=3,
@@ -91,14 +94,14 @@ def test_conv_against_loops(image_shape, filter_size, padding, pooling):
 # -- what they reduce to ----------------------------------------------------------------------------------------------
 
 
-def test_resnet_without_branches_is_the_mlp_of_one_layer():
+@pytest.mark.parametrize("order", [2, 3, pytest.param(4, marks=pytest.mark.slow)])
+def test_resnet_without_branches_is_the_mlp_of_one_layer(order):
     net, mlp = ntkbook.resnet(width=5, depth=3, branch_scale=0), ntkbook.mlp(width=5)
     params, x, _, _ = problem(net)
     single = ntkbook.MLPParams(params.weights[:1], params.readout)
     assert_close(net(params, x), mlp(single, x))
-    for order in (2, 3):
-        actual = ntkbook.empirical_kernel(net, params, x, order=order)
-        assert_close(actual, ntkbook.empirical_kernel(mlp, single, x, order=order))
+    actual = ntkbook.empirical_kernel(net, params, x, order=order)
+    assert_close(actual, ntkbook.empirical_kernel(mlp, single, x, order=order))
 
 
 def test_resnet_of_one_layer_is_the_mlp():
@@ -186,19 +189,22 @@ def test_kernels_against_the_oracle(net, order):
 
 
 @every_network
-def test_symmetry_and_sign_of_the_readout(net):
+@pytest.mark.parametrize("order", [2, 3, pytest.param(4, marks=pytest.mark.slow)])
+def test_symmetry_and_sign_of_the_readout(net, order):
     params, x, _, _ = problem(net)
     flipped = params._replace(readout=-params.readout)
-    for order in (2, 3):
-        K = ntkbook.empirical_kernel(net, params, x, order=order)
-        assert_close(K, K.swapaxes(0, 1))
-        assert_close(ntkbook.empirical_kernel(net, flipped, x, order=order), (-1) ** order * K)
-        assert jnp.abs(K).max() > 1e-3
+    K = ntkbook.empirical_kernel(net, params, x, order=order)
+    assert_close(K, K.swapaxes(0, 1))
+    assert_close(ntkbook.empirical_kernel(net, flipped, x, order=order), (-1) ** order * K)
+    assert jnp.abs(K).max() > 1e-3
 
 
-@pytest.mark.parametrize("net", [NETWORKS["resnet"], NETWORKS["conv of an image"]], ids=["resnet", "conv"])
-def test_flow_and_the_slope_of_its_loss(net):
+@pytest.mark.parametrize(
+    "name", ["resnet", "conv of an image", pytest.param("conv of a signal", marks=pytest.mark.slow)]
+)
+def test_flow_and_the_slope_of_its_loss(name):
     # dL/dt = -(1/n^2) r.K r, with dL/dt = -|grad L|^2 at the flow's own parameters.
+    net = NETWORKS[name]
     params, x, x_test, y = problem(net)
     flow = ntkbook.gradient_flow(net, params, x, y, jnp.array([0.0, 0.5, 1.0]), x_test=x_test, keep_params=True)
     assert flow.result.ok and flow.test_outputs.shape == (3, 1) and (jnp.diff(flow.loss) < 0).all()

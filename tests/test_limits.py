@@ -119,7 +119,11 @@ planar = {
 
 
 @double
-@pytest.mark.parametrize("activation", ["tanh", "gelu"])  # the others: in the slow test
+@pytest.mark.parametrize(
+    "activation",
+    [a if a.name in ("tanh", "gelu") else pytest.param(a, marks=pytest.mark.slow) for a in smooth],
+    ids=lambda a: a.name,
+)
 def test_points_in_the_plane(activation):
     net = ntkbook.mlp(width=1, activation=activation, w_std=0.8, a_std=0.7)
     x = jnp.array([[1.0, 0.0], [-0.5, 0.8], [1.0, 1e-3]])
@@ -176,13 +180,20 @@ def test_what_is_too_steep_is_refused_before_any_integral(monkeypatch):
 
 @double
 @pytest.mark.parametrize(
-    ("activation", "order"), [("tanh", 4), ("softplus", 4), pytest.param("softplus", 6, marks=pytest.mark.slow)]
+    ("activation", "order", "points", "spacing"),
+    [
+        ("tanh", 4, [[1.0], [-0.3], [0.5]], 0.15),
+        ("softplus", 4, [[1.0], [-0.3], [0.5]], 0.15),
+        pytest.param("tanh", 4, [[1.0, 0.0], [-0.5, 0.8], [0.3, 0.3]], 0.3, marks=pytest.mark.slow),
+        pytest.param("softplus", 4, [[1.0, 0.0], [-0.5, 0.8], [0.3, 0.3]], 0.3, marks=pytest.mark.slow),
+        pytest.param("softplus", 6, [[1.0], [-0.3]], 0.2, marks=pytest.mark.slow),
+    ],
 )
-def test_biases_of_one_layer(activation, order):
+def test_biases_of_one_layer(activation, order, points, spacing):
     net = ntkbook.mlp(width=1, activation=activation, w_std=0.9, a_std=0.7, b_std=0.6)
-    x = jnp.array([[1.0], [-0.3], [0.5]] if order == 4 else [[1.0], [-0.3]])
+    x = jnp.array(points)
     K = ntkbook.limit_kernel(net, x, order=order)
-    expected = mean_over_neurons(net, x, order, 0.15 if order == 4 else 0.2)
+    expected = mean_over_neurons(net, x, order, spacing)
     np.testing.assert_allclose(K, expected, atol={4: 1e-10, 6: 1e-6}[order] * abs(K).max())
 
 

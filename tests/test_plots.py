@@ -79,6 +79,27 @@ def test_spread_shows_repetitions_their_median_and_the_levels():
     assert close[1].xyann[1] - close[0].xyann[1] > 10  # moved apart
 
 
+def test_values_that_are_bounds_get_a_triangle_above_them():
+    values, bounded = (
+        {2: np.array([[1.0, 4.0, 8.0], [2.0, 8.0, 8.0]])},
+        {2: [[False, False, True], [False, True, True]]},
+    )
+    fits = {2: diagnostics.fit_exponent(WIDTHS, values[2])}
+    drawn = plots.power_laws(WIDTHS, values, fits, {2: 1.0}, ylabel="time", censored=bounded).axes[0].lines
+    (triangles,) = [line for line in drawn if line.get_marker() == "^"]
+    assert triangles.get_xdata().tolist() == WIDTHS[1:].tolist() and (triangles.get_ydata() > 8).all()
+
+
+def test_error_bars_stand_around_their_means():
+    curves = {"a": ([1.0, 2.0], [0.5, 0.25], "exact"), "b": ([3.0, 4.0], 0, 3)}
+    for widths in (False, True):
+        (ax,) = plots.error_bars([8, 16], curves, xlabel="m", ylabel="gain", widths=widths).axes
+        a, b = ax.containers
+        assert a.lines[0].get_ydata().tolist() == [1.0, 2.0] and b.lines[0].get_color() == plots.COLOURS[3]
+        assert [segment[:, 1].tolist() for segment in a.lines[2][0].get_segments()] == [[0.5, 1.5], [1.75, 2.25]]
+        assert (a.lines[0].get_linestyle() == "-") == widths == (ax.get_xscale() == "log")
+
+
 def test_heat_maps_share_one_scale():
     figure = plots.heat_maps([np.eye(3), -2 * np.eye(3)], ["a", "b"], diverging=True)
     limits = {ax.images[0].get_clim() for ax in figure.axes[:2]}

@@ -77,17 +77,18 @@ def problem(net):
     return net.init(jax.random.key(0), D), x[:2], x[2:]
 
 
-FAST = [(name, 3) for name in STRUCTURED] + [("a user's own", 4), ("several outputs", 4)]
+FAST = [(name, 3, True) for name in STRUCTURED] + [("a user's own", 4, True), ("several outputs", 4, True)]
+CASES = [*product(STRUCTURED, (2, 3), (False, True)), *product(STRUCTURED, (4, 5), (True,))]
 
 
 @pytest.mark.parametrize(
-    ("name", "order"),
-    FAST + [pytest.param(*case, marks=pytest.mark.slow) for case in product(STRUCTURED, (2, 4, 5)) if case not in FAST],
+    ("name", "order", "tested"),
+    [case if case in FAST else pytest.param(*case, marks=pytest.mark.slow) for case in CASES],
 )
-def test_structured_against_autodiff(name, order):
+def test_structured_against_autodiff(name, order, tested):
     net = STRUCTURED[name]
     params, x, x_test = problem(net)
-    compute = functools.partial(ntkbook.empirical_kernel, net, params, x, order, None if order == 2 else x_test)
+    compute = functools.partial(ntkbook.empirical_kernel, net, params, x, order, x_test if tested else None)
     assert_close(compute(implementation="structured"), compute(implementation="autodiff"), float32=1e-4)
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "COLOURS",
     "MARKERS",
     "costs",
+    "error_bars",
     "heat_maps",
     "histograms",
     "mode_decay",
@@ -95,6 +96,7 @@ def power_laws(
     ylabel: str,
     label: str | Mapping[int | str, str] = "$r={}$",
     first: int = 0,
+    censored: Mapping[int | str, Any] | None = None,
 ) -> Figure:
     """Values over widths on log axes: seeds faint, their geometric mean strong, predicted slopes as dashed guides.
 
@@ -108,6 +110,8 @@ def power_laws(
         What the legend calls a curve: one text for all, with braces for the name, or a text for each.
     first
         The index of the first width of the fit: the guides start there.
+    censored
+        For each curve: whether a value is a bound below only, (seeds, w). A triangle stands above the widths with any.
 
     Examples
     --------
@@ -130,6 +134,10 @@ def power_laws(
         ax.loglog(widths, mean, marker=marker, color=colour, label=text)
         guide = 1.35 * mean[first] * (widths[first:] / widths[first]) ** predicted[name]
         (dashed,) = ax.loglog(widths[first:], guide, "--", color=GUIDE, linewidth=1)
+        if censored is not None:
+            bounded = np.any(censored[name], axis=0)
+            above = 1.2 * 1.07**k * v.max(axis=0)[bounded]  # apart, where several curves end at one value
+            ax.loglog(widths[bounded], above, "^", mfc="none", color=colour)
     dashed.set_label("predicted slopes")
     ticks = widths[:: 1 if len(widths) < 8 else 2]
     ax.set(xlabel=xlabel, ylabel=ylabel, xticks=ticks, xticklabels=[f"{m:g}" for m in ticks])
@@ -232,6 +240,40 @@ def time_curves(
     ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
     ax.legend()
     return ax.figure  # type: ignore[return-value]
+
+
+def error_bars(
+    x: Any, curves: Mapping[str, tuple[Any, Any, Any]], *, xlabel: str, ylabel: str, widths: bool = False
+) -> Figure:
+    """Means with their errors, and a line at zero: points apart, or over widths joined on an axis of powers of two.
+
+    Parameters
+    ----------
+    x
+        (k,).
+    curves
+        Each is named by its label: (means (k,), half the length of their bars (k,) or 0, style name of `COLOURS`).
+    widths
+        Whether x are widths.
+
+    Examples
+    --------
+    >>> from ntkbook import plots
+    >>> figure = plots.error_bars([1, 2], {"gain": ([0.5, 0.2], [0.1, 0.1], "exact")}, xlabel="draw", ylabel="gain")
+    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    ['gain']
+    """
+    figure, ax = plt.subplots()
+    ax.axhline(0, color=GUIDE, linewidth=1)
+    for k, (label, (means, errors, style)) in enumerate(curves.items()):
+        dashes = ("-" if style == "exact" else "--") if widths else "none"
+        look = {"marker": "osD^v"[k % 5], "linestyle": dashes, "capsize": 3, "color": COLOURS.get(style, style)}
+        ax.errorbar(x, means, np.broadcast_to(errors, np.shape(means)), label=label, **look)
+    if widths:
+        ax.set_xscale("log", base=2)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.legend()
+    return figure
 
 
 def heat_maps(matrices: Sequence[Any], titles: Sequence[str], *, diverging: bool = False) -> Figure:

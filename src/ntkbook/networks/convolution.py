@@ -15,7 +15,7 @@ from jax import Array
 from ntkbook import _checks
 from ntkbook.activations import Activation, get_activation
 from ntkbook.networks.fully_connected import check_leaves, draw
-from ntkbook.networks.protocol import Affine, plain
+from ntkbook.networks.protocol import Affine, evaluate
 
 __all__ = ["Conv", "ConvParams", "conv"]
 
@@ -133,7 +133,7 @@ class Conv:
         if x.shape[-1] != self.input_dim:
             raise ValueError(f"x must have the coordinates of {self._images}, got shape {x.shape}. Flatten each image.")
         check_leaves(params, ConvParams, self._shapes, x, of="a conv", where=f"width {self.width} and {self._images}")
-        return self.apply(params, x, plain)
+        return evaluate(self, params, x)
 
     def apply(self, params: ConvParams, x: Array, affine: Affine) -> Array:
         """f(x, theta) for parameters and points that fit, with every product made by `affine`: one for each pixel.

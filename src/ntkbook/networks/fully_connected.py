@@ -12,7 +12,7 @@ from jax import Array
 
 from ntkbook import _checks
 from ntkbook.activations import Activation, get_activation
-from ntkbook.networks.protocol import Affine, plain
+from ntkbook.networks.protocol import Affine, evaluate
 
 __all__ = ["MLP", "MLPParams", "mlp"]
 
@@ -122,7 +122,7 @@ class MLP:
         """
         x = _checks.floating_array(x, "x", ndim=(1, 2))
         check_params(self, params, x)
-        return _evaluate(self, params, x)
+        return evaluate(self, params, x)
 
     def apply(self, params: MLPParams, x: Array, affine: Affine) -> Array:
         """f(x, theta) for parameters and points that fit, with every product made by `affine`.
@@ -202,11 +202,6 @@ def draw(
     keys = jax.random.split(key, len(shapes))
     *weights, readout = (jax.random.normal(k, shape) for k, shape in zip(keys, shapes, strict=True))
     return tuple(w_std * W for W in weights), a_std * readout
-
-
-@partial(jax.jit, static_argnames="net", inline=True)
-def _evaluate(net: MLP, params: MLPParams, x: Array) -> Array:
-    return net.apply(params, x, plain)
 
 
 def check_params(net: MLP, params: MLPParams, x: Array) -> None:

@@ -80,6 +80,12 @@ def plain(layer: Hashable, W: Array, u: Array) -> Array:
     return u @ W.T
 
 
+@functools.partial(jax.jit, static_argnames="net", inline=True)
+def evaluate(net: Any, params: Any, x: Array) -> Array:
+    """f(x, theta) of a network that offers `apply`, compiled as one program."""
+    return net.apply(params, x, plain)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Whether what a network offers may be taken at its word
 # ---------------------------------------------------------------------------------------------------------------------

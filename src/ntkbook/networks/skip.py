@@ -15,7 +15,7 @@ from jax import Array
 from ntkbook import _checks
 from ntkbook.activations import Activation, get_activation
 from ntkbook.networks.fully_connected import MLPParams, check_leaves, draw, layer_shapes
-from ntkbook.networks.protocol import Affine, plain
+from ntkbook.networks.protocol import Affine, evaluate
 
 __all__ = ["ResNet", "resnet"]
 
@@ -96,7 +96,7 @@ class ResNet:
         d = x.shape[-1]
         where = f"width {self.width}, depth {self.depth} and points with {d} coordinates"
         check_leaves(params, MLPParams, layer_shapes(d, self.width, self.depth), x, of="a resnet", where=where)
-        return self.apply(params, x, plain)
+        return evaluate(self, params, x)
 
     def apply(self, params: MLPParams, x: Array, affine: Affine) -> Array:
         """f(x, theta) for parameters and points that fit, with every product made by `affine`.
