@@ -53,7 +53,7 @@ FLOOR = {(2, 8): 3, (3, 8): 2, (3, 16): 1.4, (4, 8): 1.6, (4, 16): 1.6, (5, 8): 
 
 
 def floor_rows() -> list[Row]:
-    """K^(r) over the time its flops take at the rate of a 1024 x 1024 matrix product, in float64."""
+    """K^(k) over the time its flops take at the rate of a 1024 x 1024 matrix product, in float64."""
     return [row for depth in (2, 3) for row in floor_rows_of(depth, FLOOR)]
 
 
@@ -78,8 +78,8 @@ def floor_rows_of(depth: int, budgets: dict[tuple[int, int], float]) -> list[Row
 def one_layer_rows() -> list[Row]:
     """H = 1, where no product has m^2 flops."""
     return [
-        Row(f"K^({r}), H=1, m=1024, n=16", 1e3 * kernel_seconds(r, n=16, width=1024, depth=1, runs=7), "ms")
-        for r in (2, 3, 4)
+        Row(f"K^({k}), H=1, m=1024, n=16", 1e3 * kernel_seconds(k, n=16, width=1024, depth=1, runs=7), "ms")
+        for k in (2, 3, 4)
     ]
 
 

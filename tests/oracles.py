@@ -23,7 +23,7 @@ NUMPY_ACTIVATIONS = {
 
 
 def empirical_kernel(net, params, x, order, x_test=None):
-    """K^(r) entry by entry: K^(r+1)(1..r, c) = <grad K^(r)(1..r), grad f(c)>, over flattened parameters."""
+    """K^(k) entry by entry: K^(k+1)(1..k, c) = <grad K^(k)(1..k), grad f(c)>, over flattened parameters."""
     theta, unravel = ravel_pytree(params)
 
     def f(theta, point):

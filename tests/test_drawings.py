@@ -48,7 +48,7 @@ def test_a_word_is_cut_after_the_weight_and_nothing_of_it_is_lost():
     for letter in (letters[0], letters[2]):  # before the cut, and after it
         assert shown.count(f"${letter}$") == 2
     assert shown.count(f"${letters[1]}$") == 1 and r"$\sqrt{m}\,x_{3}^{(1)}$" in shown
-    assert "new: $b_{3}^{(2)}$" in shown
+    assert r"new: $\sqrt{m}\, b_{3}^{(2)}$" in shown
     (weight,) = [box for box in ax.patches if getattr(box, "get_hatch", lambda: None)()]
     (cut,) = [line for line in ax.lines if line.get_linestyle() == "--"]
     assert cut.get_xdata()[0] == pytest.approx(weight.get_x() + weight.get_width())

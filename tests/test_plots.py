@@ -24,8 +24,8 @@ WIDTHS = np.array([16, 64, 256])
 
 
 def laws():
-    values = {r: np.outer([1.0, 2.0], WIDTHS ** -float(r // 2)) for r in (2, 3)}
-    fits = {r: diagnostics.fit_exponent(WIDTHS, v) for r, v in values.items()}
+    values = {k: np.outer([1.0, 2.0], WIDTHS ** -float(k // 2)) for k in (2, 3)}
+    fits = {k: diagnostics.fit_exponent(WIDTHS, v) for k, v in values.items()}
     return plots.power_laws(WIDTHS, values, fits, {2: -1.0, 3: -1.0}, ylabel="size")
 
 
@@ -34,10 +34,10 @@ def test_power_laws():
     (ax,) = figure.axes
     assert ax.get_xscale() == ax.get_yscale() == "log"
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["$r=2$: slope -1.00", "$r=3$: slope -1.00", "predicted slopes"]
-    strong = [line for line in ax.lines if str(line.get_label()).startswith("$r=")]
+    assert labels == ["$k=2$: slope -1.00", "$k=3$: slope -1.00", "predicted slopes"]
+    strong = [line for line in ax.lines if str(line.get_label()).startswith("$k=")]
     assert [(line.get_color(), line.get_marker()) for line in strong] == [
-        (plots.COLOURS[r], plots.MARKERS[r]) for r in (2, 3)
+        (plots.COLOURS[k], plots.MARKERS[k]) for k in (2, 3)
     ]
     np.testing.assert_allclose(strong[0].get_ydata(), np.sqrt(2) / WIDTHS)
     (guide, _) = [line for line in ax.lines if line.get_linestyle() == "--"]

@@ -38,7 +38,7 @@ Y = np.array([1.0, -1.0, 1.0])
 
 @pytest.mark.parametrize(("order", "predicted"), [(2, 0.0), (3, -1.0), (4, -1.0)])
 def test_sizes_at_the_start(order, predicted):
-    # (2.3): max |K^(r)| ~ m^0, m^-1, m^-1 for r = 2, 3, 4.
+    # (2.3): max |K^(k)| ~ m^0, m^-1, m^-1 for k = 2, 3, 4.
     fit = exponent(
         lambda net, params: jnp.abs(ntkbook.empirical_kernel(net, params, X, order=order)).max(), (128, 256, 512, 1024)
     )

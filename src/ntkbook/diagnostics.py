@@ -97,20 +97,20 @@ def max_abs(kernel: Array) -> Array:
 
 
 def hierarchy_slope(net: Network, params: Any, x: Array, y: Array, *, order: int) -> Array:
-    r"""The right side of (2.1) and (2.2): :math:`-\frac1n \sum_\beta K^{(r+1)}(\ldots, x_\beta)\,(f_\beta - y_\beta)`.
+    r"""The right side of (2.1) and (2.2): :math:`-\frac1n \sum_\beta K^{(k+1)}(\ldots, x_\beta)\,(f_\beta - y_\beta)`.
 
     Parameters
     ----------
     net, params, x, y
         As for `gradient_flow`; params at the moment in question.
     order
-        r: 1 stands for the outputs themselves, whose slope (2.1) gives; from 2 on for K^(r).
+        k: 1 stands for the outputs themselves, whose slope (2.1) gives; from 2 on for K^(k).
 
     Returns
     -------
     Array
-        The time derivative of the outputs, shape (n,), or of K^(r), shape (n,) * r; for a network of C outputs
-        (n, C), or (n, C) * r.
+        The time derivative of the outputs, shape (n,), or of K^(k), shape (n,) * k; for a network of C outputs
+        (n, C), or (n, C) * k.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def hierarchy_slope(net: Network, params: Any, x: Array, y: Array, *, order: int
 
     Notes
     -----
-    Cost: that of K^(r+1).
+    Cost: that of K^(k+1).
 
     Examples
     --------

@@ -132,7 +132,7 @@ def cut_word(term: terms.Term, place: tuple[int, int, int]) -> Figure:
     _arrow(ax, (begin + 0.34, top - 0.28), (begin + 0.34, middle + 0.28), FORWARD)
     _arrow(ax, (cut - 0.34, top - 0.28), (cut - 0.34, middle + 0.28), BACKWARD, linestyle="--")
     x = 0.05
-    notes = f"new: $b_{{{slot}}}^{{({weight.layer})}}$", "cut off"
+    notes = f"new: $\\sqrt{{m}}\\, b_{{{slot}}}^{{({weight.layer})}}$", "cut off"
     openings = r"$\frac{1}{m}\;\langle$", "$,$"
     for k, (opening, note, word) in enumerate(zip(openings, notes, new.products[pair + 1], strict=True)):
         _write(ax, x + 0.2 - 0.12 * k, low, opening, size=13)

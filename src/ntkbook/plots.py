@@ -94,7 +94,7 @@ def power_laws(
     *,
     xlabel: str = "width $m$",
     ylabel: str,
-    label: str | Mapping[int | str, str] = "$r={}$",
+    label: str | Mapping[int | str, str] = "$k={}$",
     first: int = 0,
     censored: Mapping[int | str, Any] | None = None,
 ) -> Figure:
@@ -356,7 +356,7 @@ def costs(panels: Mapping[str, Mapping[tuple[int, str], tuple[Any, Any]]]) -> Fi
     for ax, (label, curves) in zip(axes[0], panels.items(), strict=True):
         for (order, kind), (values, seconds) in curves.items():
             style = {"color": COLOURS[order], "marker": MARKERS[order]} | _COST_STYLES[kind]
-            ax.loglog(values, seconds, label=f"$r={order}$" if kind == "float64" else None, **style)
+            ax.loglog(values, seconds, label=f"$k={order}$" if kind == "float64" else None, **style)
         ticks = sorted({value for values, _ in curves.values() for value in values})
         ax.set(xlabel=label, xticks=ticks, xticklabels=[f"{v:g}" for v in ticks])
         ax.tick_params(axis="x", labelsize=8)

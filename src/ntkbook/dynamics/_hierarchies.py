@@ -14,7 +14,7 @@ __all__ = ["Slots", "check_hierarchy", "flatten"]
 
 
 class Slots(NamedTuple):
-    """The shape of a training slot, (n,) or (n, C), and of a test slot, (k,) or (k, C), or None."""
+    """The shape of a training slot, (n,) or (n, C), and of a test slot, (n',) or (n', C), or None."""
 
     train: tuple[int, ...]
     test: tuple[int, ...] | None
@@ -43,7 +43,7 @@ def check_hierarchy(h: KernelHierarchy, y: Array, level: int) -> tuple[KernelHie
         family = {} if family is None else family
         if not isinstance(family, Mapping):
             raise TypeError(f"{name} must be a dict from order to kernel, got {type(family).__name__}. Pass {{2: K}}.")
-        missing = [r for r in range(2, level + 1) if r not in family]
+        missing = [k for k in range(2, level + 1) if k not in family]
         if missing:
             raise ValueError(
                 f"level {level} needs {name} of orders 2 to {level}, got {sorted(family)}. "
@@ -51,14 +51,14 @@ def check_hierarchy(h: KernelHierarchy, y: Array, level: int) -> tuple[KernelHie
                 f"{', or leave out test_outputs' if 'test' in name else ''}."
             )
         checked = {}
-        for r in range(2, level + 1):
-            K = _checks.floating_array(family[r], f"{name}[{r}]", ndim=r * f.ndim)
-            if K.shape != first + f.shape * (r - 1):
+        for k in range(2, level + 1):
+            K = _checks.floating_array(family[k], f"{name}[{k}]", ndim=k * f.ndim)
+            if K.shape != first + f.shape * (k - 1):
                 raise ValueError(
-                    f"{name}[{r}] must have shape {first + f.shape * (r - 1)}, got {K.shape}. "
+                    f"{name}[{k}] must have shape {first + f.shape * (k - 1)}, got {K.shape}. "
                     "The first slot runs over evaluation points, all others over the training points of outputs."
                 )
-            checked[r] = K
+            checked[k] = K
         return checked
 
     checked = KernelHierarchy(
@@ -76,7 +76,7 @@ def flatten(h: KernelHierarchy) -> KernelHierarchy:
     slots = h.outputs.size
 
     def flat(family: dict[int, Array] | None) -> dict[int, Array] | None:
-        return family and {r: K.reshape(-1, *(slots,) * (r - 1)) for r, K in family.items()}
+        return family and {k: K.reshape(-1, *(slots,) * (k - 1)) for k, K in family.items()}
 
     test = h.test_outputs
     return KernelHierarchy(

@@ -48,7 +48,7 @@ def gradient_flow(
     times
         When to report: (T,), increasing, not negative. The integrator steps exactly onto each.
     x_test
-        Test points (k, d), or None.
+        Test points (n', d), or None.
     keep_params
         Whether to return the parameters at every time: T times their memory.
     keep_kernel

@@ -126,7 +126,7 @@ _MARGIN = 8  # eigenvalues of Gram matrices that should be zero were seen up to 
 
 @jax.custom_jvp
 def _solution(K: Array, test_kernel: Array, r: Array, s: Array) -> tuple[Array, Array]:
-    """The residual (T, n) at the times s, and what the test outputs have moved, (T, k)."""
+    """The residual (T, n) at the times s, and what the test outputs have moved, (T, n')."""
     eigenvalues, V, doubt = _spectrum(K)
     decay, integral = jax.vmap(lambda s: _factors(eigenvalues, doubt, s))(s)
     c = _product(V.T, r)
@@ -162,7 +162,7 @@ def _spectrum(K: Array) -> tuple[Array, Array, Array]:
 
 
 def _seen(test_kernel: Array, V: Array, eigenvalues: Array) -> Array:
-    """What the test kernel sees of each eigenvector, (k, n); zero where it and the eigenvalue are within rounding."""
+    """What the test kernel sees of each eigenvector, (n', n); zero where it and the eigenvalue are within rounding."""
     seen = _product(test_kernel, V)
     doubt = _MARGIN * jnp.finfo(V.dtype).eps * _product(jnp.abs(test_kernel), jnp.abs(V))
     return jnp.where((eigenvalues[None] == 0) & (jnp.abs(seen) <= doubt), 0, seen)

@@ -75,7 +75,7 @@ class Trajectory:
     loss
         1/(2n) sum_b (f_b - y_b)^2, (T,).
     test_outputs
-        f at the test points, (T, k), or None.
+        f at the test points, (T, n'), or None.
     params
         The parameters, each leaf with leading axis T, or None.
     result

@@ -37,8 +37,8 @@ def truncated_flow(
     With test kernels in the hierarchy also (2.11). What is integrated is not (2.7) as it stands but its exact solution
     in terms of iterated integrals of :math:`R_b(t) = \frac1n \int_0^t r_b\,ds`:
 
-    .. math:: K_t^{(2)} = \sum_{k=0}^{p-2} (-1)^k \sum_{b_1 \ldots b_k} K_0^{(2+k)}(\cdot, \cdot, b_1, \ldots, b_k)\,
-              S^{(k)}_{b_1 \ldots b_k}, \qquad dS^{(k)}_{b_1 \ldots b_k} = S^{(k-1)}_{b_2 \ldots b_k}\,dR_{b_1},
+    .. math:: K_t^{(2)} = \sum_{j=0}^{p-2} (-1)^j \sum_{b_1 \ldots b_j} K_0^{(2+j)}(\cdot, \cdot, b_1, \ldots, b_j)\,
+              R_{b_1 \ldots b_j}, \qquad dR_{b_1 \ldots b_j} = R_{b_2 \ldots b_j}\,dR_{b_1},
 
     so that the state holds n + n + n^2 + ... + n^(p-2) numbers and no kernel.
 
@@ -72,7 +72,7 @@ def truncated_flow(
 
     Notes
     -----
-    A step costs 13 contractions of 2 n^p flops each (2 k n^(p-1) more with k test points). It has a derivative in
+    A step costs 13 contractions of 2 n^p flops each (2 n' n^(p-1) more with n' test points). It has a derivative in
     reverse mode (`jax.grad`), with respect to kernels, outputs and labels.
 
     Examples

@@ -67,9 +67,9 @@ def _kernel_times(
     orders: Sequence[int], points: Sequence[int], widths: Sequence[int], depths: Sequence[int], most: float
 ) -> list[Result]:
     """Against n, m and H, about n = 8, m = 1024, H = 2, the second for H = 1 too; none of more than `most` flops."""
-    over = [{"order": r, "n": n, "width": 1024, "depth": 2} for r in orders for n in points]
-    over += [{"order": r, "n": 8, "width": m, "depth": H} for H in (1, 2) for r in orders[:3] for m in widths]
-    over += [{"order": r, "n": 8, "width": 1024, "depth": H} for r in orders[:3] for H in depths]
+    over = [{"order": k, "n": n, "width": 1024, "depth": 2} for k in orders for n in points]
+    over += [{"order": k, "n": 8, "width": m, "depth": H} for H in (1, 2) for k in orders[:3] for m in widths]
+    over += [{"order": k, "n": 8, "width": 1024, "depth": H} for k in orders[:3] for H in depths]
     distinct = [dict(at) for at in dict.fromkeys(tuple(at.items()) for at in over)]
     return [_kernel_time(at) for at in steps([at for at in distinct if flops(**at) < most], "kernel")]
 

@@ -50,7 +50,7 @@ def learned(
     times
         Increasing, (T,).
     x_test
-        Test points, (k, d).
+        Test points, (n', d).
     levels
         The levels at which the hierarchy is cut.
     tolerance
@@ -59,7 +59,7 @@ def learned(
     Returns
     -------
     Array
-        Shape (1 + levels, T, k): the exact network first. Times that a level does not reach hold NaN.
+        Shape (1 + levels, T, n'): the exact network first. Times that a level does not reach hold NaN.
 
     Notes
     -----

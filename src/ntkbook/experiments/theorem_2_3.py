@@ -42,10 +42,10 @@ LENGTH = 3 + 9 + 27 + 81 + DIFFERENCES  # the residual and K^(2..4) before them
 
 
 def _kernels_at_start(net: ntkbook.MLP, x: Array, keys: Array, orders: Sequence[int]) -> dict[int, np.ndarray]:
-    """K_0^(r) of the network that each key draws, for each order: the keys on the first axis."""
+    """K_0^(k) of the network that each key draws, for each order: the keys on the first axis."""
     draws = (net.init(keys[k], x.shape[1]) for k in range(len(keys)))
     kernels = [ntkbook.kernel_hierarchy(net, params, x, max_order=max(orders)).kernels for params in draws]
-    return {r: np.stack([of_draw[r] for of_draw in kernels]) for r in orders}
+    return {k: np.stack([of_draw[k] for of_draw in kernels]) for k in orders}
 
 
 def _largest(kernels: np.ndarray) -> np.ndarray:
@@ -66,18 +66,18 @@ def _start(x: Array, width: int, seeds: int) -> dict[int, np.ndarray]:
 
 
 def _sizes(x: Array, widths: Sequence[int], seeds: int) -> Result:
-    """The largest entry of each K^(r), (seeds, widths), and the largest standard deviation of an entry, (widths,)."""
+    """The largest entry of each K^(k), (seeds, widths), and the largest standard deviation of an entry, (widths,)."""
     starts = [_start(x, width, seeds) for width in steps(widths, f"{x.shape[1]} coordinates, width")]
     return {
-        "largest": {r: np.stack([_largest(kernels[r]) for kernels in starts], axis=1) for r in ORDERS},
-        "scatter": {r: np.stack([kernels[r].std(axis=0, ddof=1).max() for kernels in starts]) for r in ORDERS},
+        "largest": {k: np.stack([_largest(kernels[k]) for kernels in starts], axis=1) for k in ORDERS},
+        "scatter": {k: np.stack([kernels[k].std(axis=0, ddof=1).max() for kernels in starts]) for k in ORDERS},
     }
 
 
 def _sizes_again(stored: Result) -> Differences:
     """All networks of width 128."""
     kernels, at = _start(_sphere(), 128, stored["seeds"]), stored["widths"] == 128
-    return {str(r): difference(stored["largest"][str(r)][:, at][:, 0], _largest(kernels[r])) for r in ORDERS}
+    return {str(k): difference(stored["largest"][str(k)][:, at][:, 0], _largest(kernels[k])) for k in ORDERS}
 
 
 @experiment(
@@ -107,28 +107,28 @@ def _sizes_over_widths(
 
 
 def _limits() -> dict[int, np.ndarray]:
-    return {r: np.asarray(ntkbook.limit_kernel(ntkbook.mlp(width=1, depth=2), _sphere(), r)) for r in ENTRIES}
+    return {k: np.asarray(ntkbook.limit_kernel(ntkbook.mlp(width=1, depth=2), _sphere(), k)) for k in ENTRIES}
 
 
 def _scaled(width: int, seeds: int) -> dict[int, np.ndarray]:
-    """m^(r/2-1) K_0^(r) of each network."""
+    """m^(k/2-1) K_0^(k) of each network."""
     keys = jax.random.split(jax.random.key(2), LIMIT_SEEDS)[:seeds]
     kernels = _kernels_at_start(ntkbook.mlp(width=width, depth=2), _sphere(), keys, tuple(ENTRIES))
-    return {r: width ** (r / 2 - 1) * kernels[r] for r in ENTRIES}
+    return {k: width ** (k / 2 - 1) * kernels[k] for k in ENTRIES}
 
 
 def _limits_again(stored: Result) -> Differences:
     """Eight networks of width 128."""
     kernels, limits, at = _scaled(128, 8), _limits(), stored["widths"] == 128
-    kept = {r: stored["distance"][str(r)][:8, at][:, 0] for r in ENTRIES}
-    return {str(r): difference(kept[r], _largest(kernels[r] - limits[r])) for r in ENTRIES}
+    kept = {k: stored["distance"][str(k)][:8, at][:, 0] for k in ENTRIES}
+    return {str(k): difference(kept[k], _largest(kernels[k] - limits[k])) for k in ENTRIES}
 
 
 @experiment(
     "theorem-2-3-limits",
     chapter=CHAPTER,
     setting="tanh, two hidden layers, three points of sphere_points(key(1), 3, 5), seeds split(key(2), 200); "
-    "kernels times m^(r/2-1)",
+    "kernels times m^(k/2-1)",
     minutes=7,
     digits=9,
     again=_limits_again,
@@ -140,8 +140,8 @@ def _kernels_beside_limits(*, widths: Sequence[int] = LIMIT_WIDTHS, seeds: int =
     return {
         "seeds": seeds,
         "widths": list(widths),
-        "distance": {r: np.stack([_largest(K[r] - limits[r]) for K in kernels], axis=1) for r in ENTRIES},
-        "entry": {r: np.stack([K[r][at] for K in kernels], axis=1) for r, at in ENTRIES.items()},
+        "distance": {k: np.stack([_largest(K[k] - limits[k]) for K in kernels], axis=1) for k in ENTRIES},
+        "entry": {k: np.stack([K[k][at] for K in kernels], axis=1) for k, at in ENTRIES.items()},
     }
 
 
@@ -150,7 +150,7 @@ def _kernels_beside_limits(*, widths: Sequence[int] = LIMIT_WIDTHS, seeds: int =
 
 @partial(jax.jit, static_argnames="net")
 def _largest_in_time(net: ntkbook.MLP, x: Array, keys: Array) -> tuple[dict[int, Array], Array]:
-    """The largest entry of each K_t^(r) over t = 0, .., 4, and of K_t^(2) - K_0^(2), for each key."""
+    """The largest entry of each K_t^(k) over t = 0, .., 4, and of K_t^(2) - K_0^(2), for each key."""
 
     def of_network(key: Array) -> tuple[dict[int, Array], Array]:
         params = net.init(key, x.shape[1])
@@ -159,9 +159,9 @@ def _largest_in_time(net: ntkbook.MLP, x: Array, keys: Array) -> tuple[dict[int,
             net, params, x, y, times, keep_params=True, rtol=1e-7, atol=1e-7, throw=False, progress=False
         )
         sizes = lambda theta: {  # noqa: E731
-            r: max_abs(K) for r, K in ntkbook.kernel_hierarchy(net, theta, x, max_order=max(ORDERS)).kernels.items()
+            k: max_abs(K) for k, K in ntkbook.kernel_hierarchy(net, theta, x, max_order=max(ORDERS)).kernels.items()
         }
-        return {r: v.max() for r, v in jax.lax.map(sizes, flow.params).items()}, max_abs(flow.kernel - flow.kernel[0])
+        return {k: v.max() for k, v in jax.lax.map(sizes, flow.params).items()}, max_abs(flow.kernel - flow.kernel[0])
 
     return jax.lax.map(of_network, keys)
 
@@ -174,7 +174,7 @@ def _trained(width: int, seeds: int) -> tuple[dict[int, Array], Array]:
 def _training_again(stored: Result) -> Differences:
     """The first network of width 128."""
     (largest, moved), at = _trained(128, 1), stored["widths"] == 128
-    sizes = {str(r): difference(stored["largest"][str(r)][0, at], largest[r]) for r in ORDERS}
+    sizes = {str(k): difference(stored["largest"][str(k)][0, at], largest[k]) for k in ORDERS}
     return sizes | {"moved": difference(stored["moved"][0, at], moved)}
 
 
@@ -193,7 +193,7 @@ def _sizes_along_training(*, widths: Sequence[int] = TRAINED_WIDTHS, seeds: int 
     return {
         "widths": list(widths),
         "seeds": seeds,
-        "largest": {r: np.stack([of_width[r] for of_width in largest], axis=1) for r in ORDERS},
+        "largest": {k: np.stack([of_width[k] for of_width in largest], axis=1) for k in ORDERS},
         "moved": np.stack(moved, axis=1),
     }
 
@@ -204,7 +204,7 @@ def _sizes_along_training(*, widths: Sequence[int] = TRAINED_WIDTHS, seeds: int 
 def sizes_at_start(
     *, activation: str, depth: int, width: int, seeds: Sequence[int], orders: Sequence[int] = (2, 3, 4, 5)
 ) -> np.ndarray:
-    r"""The largest entry :math:`\max |K_0^{(r)}|` for several draws of the weights, (2.3).
+    r"""The largest entry :math:`\max |K_0^{(k)}|` for several draws of the weights, (2.3).
 
     Four fixed points on the unit sphere of :math:`R^8`; the draw depends on the seed and the width.
 
@@ -215,7 +215,7 @@ def sizes_at_start(
     seeds
         Integers, one a draw.
     orders
-        Which r.
+        Which k.
 
     Returns
     -------
@@ -236,7 +236,7 @@ def sizes_at_start(
     x = ntkbook.data.sphere_points(jax.random.key(0), SHOWN_POINTS, SHOWN_INPUT_DIM)
     keys = jnp.stack([jax.random.fold_in(jax.random.key(seed), width) for seed in seeds])
     kernels = _kernels_at_start(net, x, keys, orders)
-    return np.stack([_largest(kernels[r]) for r in orders])
+    return np.stack([_largest(kernels[k]) for k in orders])
 
 
 def _orders_again(stored: Result) -> Differences:
@@ -301,7 +301,7 @@ def along_training(*, width: int, depth: int = 2, activation: str = "tanh", seed
     ndarray
         Shape (times, 159), float64. In each row: the residual r (3), K^(2) (9), K^(3) (27), K^(4) (81), and for the
         outputs (3), K^(2) (9) and K^(3) (27) the measured derivative minus
-        :math:`-\frac1n \sum_\beta K^{(r+1)} r_\beta`.
+        :math:`-\frac1n \sum_\beta K^{(k+1)} r_\beta`.
 
     Notes
     -----

@@ -75,11 +75,11 @@ def _in_the_width(widths: Sequence[int], seeds: int) -> Result:
 @partial(jax.jit, static_argnames=("net", "orders"))
 def _kernel_sizes(net: ntkbook.MLP, params: ntkbook.MLPParams, x: Array, orders: tuple[int, ...]) -> Array:
     kernels = ntkbook.kernel_hierarchy(net, params, x, max_order=max(orders)).kernels
-    return jnp.stack([max_abs(kernels[r]) for r in orders])
+    return jnp.stack([max_abs(kernels[k]) for k in orders])
 
 
 def _largest_kernels(widths: Sequence[int], seeds: int, orders: tuple[int, ...]) -> Result:
-    """max |K_t^(r)| over t = 0, 1, .., 4 and all entries, for each order r: (seeds, widths)."""
+    """max |K_t^(k)| over t = 0, 1, .., 4 and all entries, for each order k: (seeds, widths)."""
     x = _sphere()
     largest = np.zeros((len(orders), seeds, len(widths)))
     for w, width in enumerate(steps(widths, "kernels along training, width")):

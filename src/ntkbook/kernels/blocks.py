@@ -23,7 +23,7 @@ MEMORY = 1.5 * 2**30  # bytes for the work where no limit is given: larger block
 def in_blocks(
     compute: Callable[[Slots], Array], x: Array, slots: Slots, sizes: tuple[int, ...], each: Map, axes_a_slot: int
 ) -> Array:
-    """K^(r), with at most sizes[k] points of slot k + 1 at once; `sizes` may be shorter, for the slots done already."""
+    """K^(k), with at most sizes[j] points of slot j + 1 at once; `sizes` may be shorter, for the slots done already."""
     if not sizes:
         return compute(slots)
     *earlier, size = sizes
@@ -59,7 +59,7 @@ def block_sizes(
 ) -> tuple[int, ...]:
     """How many points of each slot to take at once: as many as fit into the memory. Slot 1 runs over k points.
 
-    Slots 3, ..., r are divided first, the last one before all others; then slots 1 and 2, in blocks of equal size.
+    Slots 3, ..., k are divided first, the last one before all others; then slots 1 and 2, in blocks of equal size.
     """
     n, later = len(x), order - 2
     if memory_limit is None:
@@ -73,7 +73,7 @@ def block_sizes(
     result = 0.0 if memory_limit is None else k * n ** (order - 1) * gradients.outputs**order / devices
 
     def needed(size: int, combinations: int) -> float:
-        """Bytes for blocks of this size in slots 1 and 2, and so many combinations of the points of slots 3, ..., r."""
+        """Bytes for blocks of this size in slots 1 and 2, and so many combinations of the points of slots 3, ..., k."""
         directions = combinations * gradients.outputs**later / devices
         return x.dtype.itemsize * (result + gradients.held(min(size, k), min(size, n), order, directions))
 

@@ -39,7 +39,7 @@ def on_devices(divided: NamedSharding, params: Any, x: Array, slots: Slots) -> t
 
 
 def divide(K: Array, divided: NamedSharding, order: int) -> Array:
-    """K^(r) divided along slot 3, or slot 2 of K^(2)."""
+    """K^(k) divided along slot 3, or slot 2 of K^(2)."""
     axes_a_slot = K.ndim // order
     spec = PartitionSpec(*[None] * (axes_a_slot * (min(order, 3) - 1)), divided.spec[0])
     return jax.device_put(K, NamedSharding(divided.mesh, spec))

@@ -41,11 +41,11 @@ class KernelHierarchy:
     outputs
         f at the n training points, shape (n,).
     kernels
-        K^(r) for r = 2, 3, ...: ``kernels[r]`` has shape (n,) * r and is symmetric in its first two slots only.
+        K^(k) for k = 2, 3, ...: ``kernels[k]`` has shape (n,) * k and is symmetric in its first two slots only.
     test_outputs
-        f at the k test points, shape (k,), or None.
+        f at the n' test points, shape (n',), or None.
     test_kernels
-        K^(r) with the test point in the first slot: ``test_kernels[r]`` has shape (k,) + (n,) * (r - 1); or None.
+        K^(k) with the test point in the first slot: ``test_kernels[k]`` has shape (n',) + (n,) * (k - 1); or None.
 
     For a network with C outputs a slot is a pair (point, output): n stands for n, C and k for k, C.
 
@@ -64,7 +64,7 @@ class KernelHierarchy:
 
     @property
     def max_order(self) -> int:
-        """The largest r for which K^(r) is held."""
+        """The largest k for which K^(k) is held."""
         return max(self.kernels)
 
 
@@ -162,8 +162,8 @@ def empirical_ntk(
     Returns
     -------
     Array
-        Shape (n, n), symmetric and positive semidefinite; with x_test of shape (k, d): shape (k, n). For a network
-        with C outputs (n, C, n, C), or (k, C, n, C).
+        Shape (n, n), symmetric and positive semidefinite; with x_test of shape (n', d): shape (n', n). For a network
+        with C outputs (n, C, n, C), or (n', C, n, C).
 
     Examples
     --------
@@ -188,10 +188,10 @@ def empirical_kernel(
     memory_limit: float | None = None,
     progress: bool = True,
 ) -> Array:
-    r"""The kernel :math:`K^{(r)}` of the neural tangent hierarchy, (1.7) and (2.2), of any order r.
+    r"""The kernel :math:`K^{(k)}` of the neural tangent hierarchy, (1.7) and (2.2), of any order k.
 
     .. math:: K^{(2)}(x_1, x_2) = \langle \nabla f_1, \nabla f_2 \rangle, \qquad
-              K^{(r+1)}(x_1, \ldots, x_r, x_c) = \langle \nabla K^{(r)}(x_1, \ldots, x_r), \nabla f_c \rangle.
+              K^{(k+1)}(x_1, \ldots, x_k, x_c) = \langle \nabla K^{(k)}(x_1, \ldots, x_k), \nabla f_c \rangle.
 
     See the chapter "Theorem 2.3: the hierarchy".
 
@@ -205,9 +205,9 @@ def empirical_kernel(
     x
         Points, shape (n, d).
     order
-        r, at least 2.
+        k, at least 2.
     x_test
-        Test points, shape (k, d). They run through the first slot, the points x through all others, as in (2.11).
+        Test points, shape (n', d). They run through the first slot, the points x through all others, as in (2.11).
     implementation
         "structured": pairs of vectors for every product of a network that offers ``apply(params, x_point, affine)``,
         as all of this package do and one of your own may (see `ntkbook.networks.Affine`). "autodiff": any network. By
@@ -216,16 +216,16 @@ def empirical_kernel(
     memory_limit
         Bytes of working memory, the result apart, that are not to be exceeded on any device: the slots are taken in
         blocks, one after the other. By default 1.5 GiB, or what the smallest blocks take where that is more. Low limits
-        cost up to about 2^(r-3) times the time, and more where slots 1 and 2 are divided too.
+        cost up to about 2^(k-3) times the time, and more where slots 1 and 2 are divided too.
     progress
         Whether to show how far it is, once it has taken three seconds.
 
     Returns
     -------
     Array
-        Shape (n,) * r, or (k,) + (n,) * (r-1) with test points. Without test points it is symmetric in its first two
+        Shape (n,) * k, or (n',) + (n,) * (k-1) with test points. Without test points it is symmetric in its first two
         slots, and in general in no others. For a network with C outputs a slot is a pair (point, output), and every n
-        becomes n, C: shape (n, C) * r, or (k, C) + (n, C) * (r-1).
+        becomes n, C: shape (n, C) * k, or (n', C) + (n, C) * (k-1).
 
     Raises
     ------
@@ -235,13 +235,13 @@ def empirical_kernel(
 
     Notes
     -----
-    Cost, structured: about 4 (H-1) m^2 (n + ... + n^(r-1)) flops in products with the weights and
-    4 H m n^r max(1, 2^(r-3)) in inner products; about 2 H m n^(r-1) floats at once. Autodiff: every one of n^(r-2)
+    Cost, structured: about 4 (H-1) m^2 (n + ... + n^(k-1)) flops in products with the weights and
+    4 H m n^k max(1, 2^(k-3)) in inner products; about 2 H m n^(k-1) floats at once. Autodiff: every one of n^(k-2)
     directions carries n gradients of the size of the parameters. With C outputs, n C takes the place of n.
 
     In float32 the error is about 1e-6 of the largest entry at every order up to 5 (see the page "Costs and accuracy").
 
-    Compiling takes longer with each order: seconds for r = 5, and about three times more for each order beyond.
+    Compiling takes longer with each order: seconds for k = 5, and about three times more for each order beyond.
 
     Where `x` is divided over devices along its first axis (`jax.sharding`), slot 3 of the kernel, or slot 2 of
     K^(2), is divided in the same way, and with it the work and the memory. Inside of jit the compiler decides, and
@@ -287,8 +287,8 @@ def kernel_hierarchy(
     Returns
     -------
     KernelHierarchy
-        With outputs (n,) and kernels[r] (n,) * r; with test points also test_outputs (k,) and test_kernels[r]
-        (k,) + (n,) * (r-1). For a network with C outputs every n becomes n, C and every k becomes k, C.
+        With outputs (n,) and kernels[k] (n,) * k; with test points also test_outputs (n',) and test_kernels[k]
+        (n',) + (n,) * (k-1). For a network with C outputs every n becomes n, C and every n' becomes n', C.
 
     Raises
     ------
@@ -313,7 +313,7 @@ def kernel_hierarchy(
 
     def kernels(first: Array | None) -> dict[int, Array]:
         options = (implementation, memory_limit, progress)
-        return {r: _empirical_kernel(net, params, x, first, r, *options) for r in range(2, max_order + 1)}
+        return {k: _empirical_kernel(net, params, x, first, k, *options) for k in range(2, max_order + 1)}
 
     return KernelHierarchy(
         outputs=compute_outputs(net, params, x),

@@ -2,10 +2,10 @@ r"""The recursion that makes all kernels, on any representation of a gradient.
 
 Moving the parameters along the gradient of the output at a training point,
 
-.. math:: K^{(r+1)}(x_1, \ldots, x_r, x_c) = \frac{d}{ds} K^{(r)}(x_1, \ldots, x_r)\Big|_{\theta + s \nabla f_c}
+.. math:: K^{(k+1)}(x_1, \ldots, x_k, x_c) = \frac{d}{ds} K^{(k)}(x_1, \ldots, x_k)\Big|_{\theta + s \nabla f_c}
           \quad\text{at } s = 0,
 
-where everything in K^(r), the earlier gradients included, is taken at the moved parameters.
+where everything in K^(k), the earlier gradients included, is taken at the moved parameters.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class Gradients(Protocol):
         """The state of theta + s * gradient of one output, needed near s = 0 and to first order only."""
 
     def inner(self, left: Any, right: Any) -> Array:
-        """All inner products of two families of gradients, shape (k, n), or (k, C, n, C) for C outputs."""
+        """All inner products of two families of gradients, shape (n', n), or (n', C, n, C) for C outputs."""
 
     def held(self, k: int, n: int, order: int, directions: float) -> float:
         """How many numbers K^(order) at k times n points holds at once, an upper bound of what XLA was seen to ask for.
 
-        `directions` counts the combinations of slots 3, ..., r.
+        `directions` counts the combinations of slots 3, ..., k.
         """
 
 
 def kernel(gradients: Gradients, state: Any, first: Array, x: Array, later: tuple[Array, ...]) -> Array:
-    """K^(r) at a state. Its slots run over the points `first`, `x`, and one family of `later` for each of 3, ..., r."""
+    """K^(k) at a state. Its slots run over the points `first`, `x`, and one family of `later` for each of 3, ..., k."""
     if not later:
         return gradients.inner(gradients.at(state, first), gradients.at(state, x))
 

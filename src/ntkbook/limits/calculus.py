@@ -1,4 +1,4 @@
-r"""Limits of the terms of K^(r) as the width grows: the Gaussian calculus of Appendix A.
+r"""Limits of the terms of K^(k) as the width grows: the Gaussian calculus of Appendix A.
 
 At the start each inner product <u, v>/m of a term (3.8) concentrates around E[u v], the mean over one entry, and a
 term tends to the product of these. An entry of a word is a polynomial in centred Gaussians times derivatives of the
@@ -355,7 +355,7 @@ def limiting_kernel(
     Parameters
     ----------
     first, x
-        Points (k, d) for the first slot and (n, d) for all others.
+        Points (n', d) for the first slot and (n, d) for all others.
     same
         Whether `first` is `x`.
     progress
@@ -364,7 +364,7 @@ def limiting_kernel(
     Returns
     -------
     numpy.ndarray
-        Shape (k,) + (n,) * (order - 1).
+        Shape (n',) + (n,) * (order - 1).
     """
     points = x if same else np.concatenate([x, first])
     of_x = np.arange(len(x))

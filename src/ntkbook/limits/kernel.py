@@ -15,14 +15,14 @@ __all__ = ["limit_kernel"]
 
 
 def limit_kernel(net: MLP, x: Array, order: int = 2, x_test: Array | None = None, *, progress: bool = True) -> Array:
-    r"""The limit :math:`\mathcal K^{(r)} = \lim_{m \to \infty} m^{r/2-1} K_0^{(r)}` of Theorem 2.3, (2.3).
+    r"""The limit :math:`\mathcal K^{(k)} = \lim_{m \to \infty} m^{k/2-1} K_0^{(k)}` of Theorem 2.3, (2.3).
 
     Order 2 is the limiting neural tangent kernel of (1.8). With :math:`\Sigma^{(0)}(x, x') = \langle x, x' \rangle` and
     (u, v) a centred Gaussian with the covariance :math:`\sigma_w^2 \Sigma^{(\ell-1)}` at the two points,
 
     .. math:: \Sigma^{(\ell)} = E[\sigma(u) \sigma(v)], \qquad \dot\Sigma^{(\ell)} = E[\sigma'(u) \sigma'(v)], \qquad
               \mathcal K^{(2)} = \Sigma^{(H)} + \sum_{\ell=1}^{H} \Sigma^{(\ell-1)}\, \sigma_a^2 \sigma_w^{2(H-\ell)}
-              \prod_{k=\ell}^{H} \dot\Sigma^{(k)}.
+              \prod_{j=\ell}^{H} \dot\Sigma^{(j)}.
 
     With biases (u, v) has the covariance :math:`\sigma_w^2 \Sigma^{(\ell-1)} + \sigma_b^2`, and
     :math:`\Sigma^{(\ell-1)} + 1` stands in the sum.
@@ -39,16 +39,16 @@ def limit_kernel(net: MLP, x: Array, order: int = 2, x_test: Array | None = None
     x
         Points, shape (n, d).
     order
-        r: 2, 4 or odd; 6 too for depth 1.
+        k: 2, 4 or odd; 6 too for depth 1.
     x_test
-        Test points (k, d) for the first slot, or None.
+        Test points (n', d) for the first slot, or None.
     progress
         Whether to show how far it is, once it has taken three seconds.
 
     Returns
     -------
     Array
-        Shape (n,) * r, or (k,) + (n,) * (r-1) with test points. Symmetric in its first two slots; for order 2 positive
+        Shape (n,) * k, or (n',) + (n,) * (k-1) with test points. Symmetric in its first two slots; for order 2 positive
         semidefinite.
 
     Raises
@@ -73,7 +73,7 @@ def limit_kernel(net: MLP, x: Array, order: int = 2, x_test: Array | None = None
     and 1025 by its steepness. What q = 1025 does not resolve is refused, and comes out as NaN under ``jit``.
 
     Orders 4 and 6: trapezoidal rules on lattices, in float64 also where x is float32. One integral serves all tuples
-    over the same distinct points, so the cost is that of all sets of at most r points, in as many dimensions as they
+    over the same distinct points, so the cost is that of all sets of at most k points, in as many dimensions as they
     span, less one where they are independent. Order 4 is right to 1e-10 of the largest entry among these points (with
     x_test: were they all in x), and order 6 to 1e-6, at every norm that is accepted, tiny ones and repeated points
     included. Only where the terms of the largest entry cancel, as for one point near a norm at which it changes sign,

@@ -22,7 +22,7 @@ __all__ = ["limiting_ntk"]
 
 
 def limiting_ntk(net: MLP, first: Array, x: Array) -> Array:
-    """K (k, n) between points (k, d) and (n, d)."""
+    """K (n', n) between points (n', d) and (n, d)."""
     biased = _checks.is_traced(net.b_std) or net.b_std > 0
     with jax.enable_x64(True):
         w_variance, b_variance, a_variance = (
