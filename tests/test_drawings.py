@@ -4,18 +4,10 @@ import numpy as np
 import pytest
 
 mpl = pytest.importorskip("matplotlib")
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402
 
 from ntkbook import drawings, plots, terms  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def leave_nothing_open():
-    with mpl.rc_context():
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figures")
 
 
 def written(ax):
