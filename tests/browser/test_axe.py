@@ -41,3 +41,15 @@ def barriers(page: Page) -> list[str]:
 def test_no_barrier(chromium: Browser, served: str, path: str) -> None:
     with pagecheck.visit(chromium, served, path) as visit:
         assert barriers(visit.page) == []
+
+
+def test_no_barrier_where_something_was_read(chromium: Browser, served: str) -> None:
+    """The toggles are pressed, and the first page shows all that it can, before and after it was forgotten."""
+    with pagecheck.visit(chromium, served, "book/networks.html") as visit:
+        for button in visit.page.locator("button[aria-pressed]").all():
+            button.click()
+        assert barriers(visit.page) == []
+        visit.page.goto(f"{served}/book/index.html")
+        assert barriers(visit.page) == []
+        visit.page.get_by_role("button", name="Forget what I read").click()
+        assert barriers(visit.page) == []

@@ -107,6 +107,21 @@ def test_page_and_controls(tab: Tab, watched: str, path: str) -> None:
     assert problems + tab.run("() => problems") == []
 
 
+def test_what_was_read_is_remembered(tab: Tab, watched: str) -> None:
+    """A chapter is marked by keyboard; other pages show it, until it is forgotten."""
+    text = "(selector) => [...document.querySelectorAll(selector)].map((node) => node.textContent).join()"
+    tab.go(f"{watched}/book/networks.html")
+    tab.run("() => document.querySelector('.ntk-reading-end button').focus()")
+    tab.press("Space")
+    tab.go(f"{watched}/book/index.html")
+    assert tab.run(text, ".ntk-reading-mark") == "✓" and tab.run(text, ".ntk-reading-progress:not(:empty)") == "read"
+    assert tab.run(text, ".ntk-reading-continue:not([hidden])").startswith("Continue: 1. Networks")
+    tab.run("() => document.querySelector('.ntk-reading-forget').focus()")
+    tab.press("Space")
+    assert tab.run(text, ".ntk-reading-mark, .ntk-reading-progress") == "," * 6
+    assert tab.run("() => problems") == []
+
+
 def controls_change_picture(tab: Tab, widget: int) -> list[str]:
     """Move every control of a widget by keyboard; which there are is asked anew, as a choice may bring others."""
     problems, index = [], 0
