@@ -137,14 +137,14 @@ def cut_word(term: terms.Term, place: tuple[int, int, int]) -> Figure:
     r"""What the rule (3.1) for a transposed weight does to its word: the left part ends anew, the right is cut off.
 
     .. math:: \tfrac{(W^{(\ell)})^\top}{\sqrt m}\, v \to
-       \sqrt m\, x_\beta^{(\ell-1)}\, \tfrac1m \bigl\langle b_\beta^{(\ell)}, v \bigr\rangle
+       \sqrt m\, x_\beta^{(\ell-1)}\, \tfrac1m \bigl\langle \sqrt m\, b_\beta^{(\ell)}, v \bigr\rangle
 
     See the chapter "Deriving the hierarchy".
 
     Parameters
     ----------
     term
-        A term of K^(r), as in `ntkbook.terms.replace`. Words of four letters are as wide as a phone shows them; longer
+        A term of K^(k), as in `ntkbook.terms.replace`. Words of four letters are as wide as a phone shows them; longer
         ones run on to the right.
     place
         Where the transposed weight stands, not inside of a diagonal: a key of ``term.factors``, three numbers for
@@ -259,7 +259,7 @@ def tower(level: int, top: int) -> Figure:
 
     Beside each kernel stands the power of m in its largest entry at the start, by (2.3) and (2.4):
 
-    .. math:: \max |K_0^{(r)}| \sim m^{1 - \lceil r/2 \rceil}
+    .. math:: \max |K_0^{(k)}| \sim m^{1 - \lceil k/2 \rceil}
 
     See the chapter "Theorem 2.6: the truncated hierarchy".
 
