@@ -81,6 +81,16 @@ class SmallProblem:
         return self._hierarchy
 
 
+@pytest.fixture
+def figures():
+    """Figures are drawn without a screen and closed again, and matplotlib is left as it was."""
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("Agg")
+    with plt.rc_context():
+        yield
+    plt.close("all")
+
+
 @pytest.fixture(scope="session")
 def reader(tmp_path_factory):
     """A reader's copy of the repository, with an environment of its own: made once, it takes a minute."""

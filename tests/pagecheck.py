@@ -120,15 +120,17 @@ class Visit:
     problems: list[str] = field(default_factory=list)
 
 
+class Quiet(SimpleHTTPRequestHandler):
+    """Answers with the files of a folder, and writes no line about it."""
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
+def serve(folder: Path, handler: type[Quiet] = Quiet) -> Iterator[str]:
     """The folder over HTTP on a free port; the address has no slash at its end."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=folder)) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

@@ -4,18 +4,10 @@ import numpy as np
 import pytest
 
 mpl = pytest.importorskip("matplotlib")
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402
 
 from ntkbook import drawings, plots, terms  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def leave_nothing_open():
-    with mpl.rc_context():
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figures")
 
 
 def written(ax):
@@ -52,8 +44,6 @@ def test_a_word_is_cut_after_the_weight_and_nothing_of_it_is_lost():
     (weight,) = [box for box in ax.patches if getattr(box, "get_hatch", lambda: None)()]
     (cut,) = [line for line in ax.lines if line.get_linestyle() == "--"]
     assert cut.get_xdata()[0] == pytest.approx(weight.get_x() + weight.get_width())
-    with pytest.raises(ValueError):
-        drawings.cut_word(term, (0, 0, 7))
 
 
 def test_arrows_stand_at_their_true_angles():
@@ -95,6 +85,54 @@ def test_repairs_has_a_row_for_each_level_with_the_first_at_the_top():
         np.testing.assert_array_equal(line.get_ydata(), [2, 3, 4])
     assert ax.lines[0].get_marker() != ax.lines[1].get_marker() and ax.get_xscale() == "log"
     assert ax.yaxis_inverted()
+
+
+ONE_LAYER, TWO_LAYERS = (terms.kernel_terms(2, depth=depth)[0] for depth in (1, 2))
+PARTS = {2: 1.0, 3: 0.1}
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: drawings.two_passes(0), "depth must be at least 1, got 0"),
+        (lambda: drawings.cut_word(TWO_LAYERS, (0, 0, 7)), r"got \(0, 0, 7\). Take one of \(0, 0, 1\), \(0, 1, 1\)"),
+        (lambda: drawings.cut_word(TWO_LAYERS, (0, 0, 0)), "place must be that of a transposed weight"),
+        (lambda: drawings.cut_word(TWO_LAYERS, (0, 0)), "place must be that of a transposed weight"),
+        (lambda: drawings.cut_word(TWO_LAYERS, [0, 0, 1]), "place must be that of a transposed weight"),
+        (lambda: drawings.cut_word(ONE_LAYER, (0, 0, 0)), "This term has none: take another"),
+        (lambda: drawings.perpendicular({}), "for at least one width, got {}"),
+        (lambda: drawings.perpendicular({64: []}), "from -1 to 1"),
+        (lambda: drawings.perpendicular({64: [0.1], 512: [1.5]}), "Divide the inner products by both lengths"),
+        (lambda: drawings.perpendicular({64: [np.nan]}), r"cosines\[64\] must be finite"),
+        (lambda: drawings.tower(1, 6), "level must be at least 2, got 1"),
+        (lambda: drawings.tower(4, 4), "top must be at least 5, got 4"),
+        (lambda: drawings.twins([0, 1], np.zeros((3, 2, 2)), [0], ylabel=""), r"shape \(T,\), got \(2,\) and \(1,\)"),
+        (lambda: drawings.twins([0, 1], np.zeros((2, 2)), [0, 1], ylabel=""), r"Pass an array .* \(networks, 2, 2\)"),
+        (lambda: drawings.twins([0, 1], np.zeros((0, 2, 2)), [0, 1], ylabel=""), r"got shape \(0, 2, 2\)"),
+        (lambda: drawings.twins([0, 1], [[[0, 1], [2]]], [0, 1], ylabel=""), "runs must hold real numbers in rows"),
+        (lambda: drawings.repairs({}, {}, xlabel=""), "the same levels"),
+        (lambda: drawings.repairs(PARTS, {2: 1.0}, xlabel=""), r"the same levels, got \[2, 3\] and \[2\]"),
+        (lambda: drawings.repairs(PARTS, {2: 1.0, 3: 0.0}, xlabel=""), "private must hold positive sizes"),
+        (lambda: drawings.repairs(PARTS, {2: 1.0, 3: np.inf}, xlabel=""), "private must be finite"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_drawn(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw()
+    assert not mpl.pyplot.get_fignums()
+
+
+def test_what_is_no_term_or_no_integer_has_another_type():
+    with pytest.raises(TypeError, match="term must be a Term, got str"):
+        drawings.cut_word("b", (0, 0, 1))
+    with pytest.raises(TypeError, match="top must be an integer, got 6.5"):
+        drawings.tower(4, 6.5)
+
+
+def test_repairs_takes_levels_in_any_order():
+    (ax,) = drawings.repairs({3: 0.1, 2: 1.0}, {2: 2.0, 3: 0.2}, xlabel="error").axes
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[2, 3], [2, 3]]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["level 2", "level 3"]
 
 
 def test_drawings_fit_a_phone_with_letters_of_nine_points():

@@ -6,19 +6,10 @@ import numpy as np
 import pytest
 
 mpl = pytest.importorskip("matplotlib")
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402
 
 from ntkbook import diagnostics, plots  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def leave_nothing_open():
-    with mpl.rc_context():
-        yield
-    plt.close("all")
-
+pytestmark = pytest.mark.usefixtures("figures")
 
 WIDTHS = np.array([16, 64, 256])
 
@@ -59,7 +50,7 @@ def test_time_curves():
     lines = figure.axes[0].lines
     assert [line.get_color() for line in lines] == [plots.COLOURS["exact"], plots.COLOURS[2], plots.COLOURS[2]]
     assert len(figure.axes[0].get_legend().get_texts()) == 2
-    own, ax = plt.subplots()
+    own, ax = mpl.pyplot.subplots()
     assert plots.time_curves(times, {"f": (times + 1, "exact")}, ylabel="f", log=True, ax=ax) is own
     assert ax.get_yscale() == "log"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ntkbook import terms
+from ntkbook import _checks, terms
 from ntkbook._extras import book_extra
 
 with book_extra("ntkbook.drawings"):
@@ -43,8 +43,40 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], colou
     ax.annotate("", end, start, arrowprops=looks)
 
 
+def _numbers(values: Any, name: str) -> np.ndarray:
+    """`values` as finite floats."""
+    try:
+        array = np.asarray(values, float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold real numbers in rows of equal length: {error}. Pass an array.") from error
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity. Remove or replace these entries.")
+    return array
+
+
 def two_passes(depth: int = 2) -> Figure:
-    """The network, its vectors on the way up and on the way down, and the gradients as their products.
+    r"""The network (1.1), its vectors on the way up and on the way down, and the gradients as their products.
+
+    One pass up gives all :math:`x^{(\ell)}`, one pass down all :math:`b^{(\ell)}`, and of them are made
+
+    .. math:: \nabla_{W^{(\ell)}} f = b^{(\ell)} (x^{(\ell-1)})^\top, \qquad \nabla_a f = x^{(H)}
+
+    See the chapter "Networks, gradient flow and the neural tangent kernel".
+
+    Parameters
+    ----------
+    depth
+        H, the number of hidden layers. The figure is 1.2 inches higher for each.
+
+    Returns
+    -------
+    Figure
+        Arrows up in the colour of level 2, dashed ones down in that of the limit.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `depth` is no integer from 1 on.
 
     Examples
     --------
@@ -53,7 +85,7 @@ def two_passes(depth: int = 2) -> Figure:
     >>> sum("nabla" in text.get_text() for text in figure.axes[0].texts)
     3
     """
-    step = 1.2
+    depth, step = _checks.integer(depth, "depth", at_least=1), 1.2
     figure, ax = _sheet(step * (depth + 1) + 0.75)
     up, down, middle = 1.42, 3.0, 2.25
     rows = [0.2 + step * ell for ell in range(depth + 2)]
@@ -102,12 +134,31 @@ def _word(ax: Axes, x: float, y: float, letters: Sequence[str], marked: int | No
 
 
 def cut_word(term: terms.Term, place: tuple[int, int, int]) -> Figure:
-    """What the rule for a transposed weight does to its word: the left part ends anew, the right part is cut off.
+    r"""What the rule (3.1) for a transposed weight does to its word: the left part ends anew, the right is cut off.
+
+    .. math:: \tfrac{(W^{(\ell)})^\top}{\sqrt m}\, v \to
+       \sqrt m\, x_\beta^{(\ell-1)}\, \tfrac1m \bigl\langle \sqrt m\, b_\beta^{(\ell)}, v \bigr\rangle
+
+    See the chapter "Deriving the hierarchy".
 
     Parameters
     ----------
-    term, place
-        As in `ntkbook.terms.replace`: the place of a transposed weight.
+    term
+        A term of K^(k), as in `ntkbook.terms.replace`. Words of four letters are as wide as a phone shows them; longer
+        ones run on to the right.
+    place
+        Where the transposed weight stands, not inside of a diagonal: a key of ``term.factors``, three numbers for
+        the pair, the side and the letter.
+
+    Returns
+    -------
+    Figure
+        The word with its weight hatched and the cut dashed; below, what its parts become. The power of m is not drawn.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `term` is none, or no transposed weight stands at that place.
 
     Examples
     --------
@@ -117,6 +168,12 @@ def cut_word(term: terms.Term, place: tuple[int, int, int]) -> Figure:
     >>> "cut here" in [text.get_text() for text in figure.axes[0].texts]
     True
     """
+    if not isinstance(term, terms.Term):
+        raise TypeError(f"term must be a Term, got {type(term).__name__}. Take one of kernel_terms(order, depth).")
+    weights = [at for at, factor in term.factors.items() if factor.kind == "transpose" and len(at) == 3]
+    if place not in weights:
+        remedy = f"Take one of {', '.join(map(str, weights))}" if weights else "This term has none: take another"
+        raise ValueError(f"place must be that of a transposed weight in a word of the term, got {place!r}. {remedy}.")
     pair, side, j = place
     (new,) = terms.replace(term, place)
     weight, slot = term.products[pair][side].factors[j], new.products[pair + 1][0].factors[0].slot
@@ -145,12 +202,27 @@ def cut_word(term: terms.Term, place: tuple[int, int, int]) -> Figure:
 
 
 def perpendicular(cosines: Mapping[int, Any]) -> Figure:
-    """Arrows for grad K at their true angles to grad f, a panel for each width.
+    r"""Arrows for grad K at their true angles to grad f, a panel for each width: why K^(3) is small.
+
+    .. math:: K^{(3)}(x_1, x_2, x_3) = \langle \nabla K(x_1, x_2), \nabla f(x_3) \rangle
+
+    is of order 1/m in (2.3), while the product of the two lengths is of order :math:`m^{-1/2}`. See the chapter
+    "Networks, gradient flow and the neural tangent kernel".
 
     Parameters
     ----------
     cosines
-        For each width: the cosines of the angles, one arrow each.
+        For each width, named by its number: the cosines of the angles, of any shape, one arrow each.
+
+    Returns
+    -------
+    Figure
+        Below each panel's arrows, the root mean square of their distances from a right angle, by its sine.
+
+    Raises
+    ------
+    ValueError
+        If there is no width, or for a width no cosine, or a number outside of [-1, 1].
 
     Examples
     --------
@@ -159,9 +231,15 @@ def perpendicular(cosines: Mapping[int, Any]) -> Figure:
     >>> [ax.get_title() for ax in figure.axes]
     ['width 64', 'width 4096']
     """
-    figure, axes = plt.subplots(1, len(cosines), figsize=(WIDTH, 1.75), squeeze=False)
-    for ax, (width, values) in zip(axes[0], cosines.items(), strict=True):
-        values = np.ravel(values)
+    panels = {width: _numbers(values, f"cosines[{width}]").ravel() for width, values in cosines.items()}
+    if not panels or not all(values.size and (np.abs(values) <= 1).all() for values in panels.values()):
+        received = {width: values.tolist() for width, values in panels.items()}
+        raise ValueError(
+            f"cosines must hold numbers from -1 to 1 for at least one width, got {received}. Divide the inner products "
+            "by both lengths."
+        )
+    figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 1.75), squeeze=False)
+    for ax, (width, values) in zip(axes[0], panels.items(), strict=True):
         for cosine in values:
             _arrow(ax, (0, 0), (cosine, math.sqrt(1 - cosine**2)), BACKWARD, linewidth=0.7, mutation_scale=6)
         _arrow(ax, (0, 0), (1, 0), FORWARD, linewidth=2.2)
@@ -177,7 +255,30 @@ def perpendicular(cosines: Mapping[int, Any]) -> Figure:
 
 
 def tower(level: int, top: int) -> Figure:
-    """The hierarchy from the outputs up to the kernel of order top, cut at a level, with the sizes at the start.
+    r"""The hierarchy (2.1), (2.2) from the outputs up to the kernel of order top, cut at a level as (2.7) cuts it.
+
+    Beside each kernel stands the power of m in its largest entry at the start, by (2.3) and (2.4):
+
+    .. math:: \max |K_0^{(k)}| \sim m^{1 - \lceil k/2 \rceil}
+
+    See the chapter "Theorem 2.6: the truncated hierarchy".
+
+    Parameters
+    ----------
+    level
+        p, from 2 on: the kernel of this order stays as it was.
+    top
+        The highest order that is drawn, above `level`, so that what is left out is seen.
+
+    Returns
+    -------
+    Figure
+        The outputs are the lowest box; what is left out is dotted, above a dashed line.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not an integer in its range.
 
     Examples
     --------
@@ -186,7 +287,8 @@ def tower(level: int, top: int) -> Figure:
     >>> [text.get_text() for text in figure.axes[0].texts if "m^" in text.get_text()]
     ['$m^{-1}$', '$m^{-1}$', '$m^{-2}$', '$m^{-2}$']
     """
-    step = 0.62
+    level = _checks.integer(level, "level", at_least=2)
+    top, step = _checks.integer(top, "top", at_least=level + 1), 0.62
     figure, ax = _sheet(step * (top + 0.3))
     left, right = 0.75, 1.6
     for order in range(1, top + 1):
@@ -211,16 +313,32 @@ def tower(level: int, top: int) -> Figure:
 
 
 def twins(times: Any, runs: Any, common: Any, *, ylabel: str) -> Figure:
-    """Curves of networks and of their mirror twins, thin, with one pair marked; half its sum, and what all share.
+    r"""Curves of networks and of their mirror twins, thin, with one pair marked; half its sum, and what all share.
+
+    A twin has the readout -a. Its :math:`K_0^{(3)}` has the opposite sign and its :math:`K_0^{(4)}` is the same, so
+    that in half the sum the parts of (2.2) cancel that are a network's own. See the chapter "Corollary 2.4: the kernel
+    moves at rate 1/m".
 
     Parameters
     ----------
     times
-        (T,).
+        (T,), in units of gradient flow.
     runs
         (networks, 2, T): each network and its twin. The first pair is marked.
     common
-        (T,), computed without a network.
+        (T,), the part that all networks share, computed without one.
+    ylabel
+        What the curves show.
+
+    Returns
+    -------
+    Figure
+        Networks in grey, four curves with names above them.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or a number is not finite.
 
     Examples
     --------
@@ -229,7 +347,16 @@ def twins(times: Any, runs: Any, common: Any, *, ylabel: str) -> Figure:
     >>> len(figure.axes[0].lines)
     8
     """
-    runs = np.asarray(runs)
+    times, runs, common = _numbers(times, "times"), _numbers(runs, "runs"), _numbers(common, "common")
+    if not (times.ndim == 1 and times.size and common.shape == times.shape):
+        raise ValueError(
+            f"times and common must both have shape (T,), got {times.shape} and {common.shape}. Pass one value a time."
+        )
+    if not (runs.ndim == 3 and len(runs) and runs.shape[1:] == (2, times.size)):
+        raise ValueError(
+            f"runs must hold a curve for each network and its twin at the {times.size} times, got shape {runs.shape}. "
+            f"Pass an array of shape (networks, 2, {times.size})."
+        )
     figure, ax = plt.subplots(figsize=(WIDTH, 3.9))
     ax.plot(times, runs.reshape(-1, runs.shape[-1]).T, color=GUIDE, linewidth=0.5, alpha=0.6)
     one, twin = runs[0]
@@ -248,7 +375,28 @@ def twins(times: Any, runs: Any, common: Any, *, ylabel: str) -> Figure:
 
 
 def repairs(common: Mapping[int, float], private: Mapping[int, float], *, xlabel: str) -> Figure:
-    """The common and the private part of the error of each level, side by side on a log axis, from level to level.
+    """What each level of (2.7) repairs: the common and the private part of its error, a row for each level.
+
+    Half the sum of the errors of a network and its mirror twin is the common part, half the difference the private one.
+    An odd level repairs the private part, an even one the common part. See the chapter "Theorem 2.6: the truncated
+    hierarchy".
+
+    Parameters
+    ----------
+    common, private
+        For each level: the size of the part, positive. Both have the same levels.
+    xlabel
+        Of what the error is.
+
+    Returns
+    -------
+    Figure
+        The lowest level is at the top; errors stand on a log axis.
+
+    Raises
+    ------
+    ValueError
+        If there is no level, the two have different ones, or a size is not positive and finite.
 
     Examples
     --------
@@ -257,11 +405,24 @@ def repairs(common: Mapping[int, float], private: Mapping[int, float], *, xlabel
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['level 2', 'level 3']
     """
-    figure, ax = plt.subplots(figsize=(WIDTH, 0.6 * len(common) + 1.2))
-    for parts, colour, look, label in ((common, INK, "-s", "common"), (private, COLOURS[2], "--o", "private")):
-        ax.semilogx(list(parts.values()), list(parts), look, color=colour, label=label, markersize=7, linewidth=1.2)
-    ax.set_yticks(list(common), [f"level {p}" for p in common])
-    ax.set_ylim(max(common) + 0.5, min(common) - 0.5)
+    if not common or set(common) != set(private):
+        raise ValueError(
+            f"common and private must have the same levels, got {list(common)} and {list(private)}. Pass both parts of "
+            "the error of each level."
+        )
+    levels = sorted(common)
+    sizes = {"common": [common[p] for p in levels], "private": [private[p] for p in levels]}
+    for name, values in sizes.items():
+        if not (_numbers(values, name) > 0).all():
+            raise ValueError(
+                f"{name} must hold positive sizes, since they stand on a log axis, got {values}. Drop levels without "
+                "an error."
+            )
+    figure, ax = plt.subplots(figsize=(WIDTH, 0.6 * len(levels) + 1.2))
+    for (name, values), colour, look in zip(sizes.items(), (INK, COLOURS[2]), ("-s", "--o"), strict=True):
+        ax.semilogx(values, levels, look, color=colour, label=name, markersize=7, linewidth=1.2)
+    ax.set_yticks(levels, [f"level {p}" for p in levels])
+    ax.set_ylim(levels[-1] + 0.5, levels[0] - 0.5)
     ax.set_xlabel(xlabel, size=10.5)
     ax.tick_params(labelsize=10)
     figure.legend(loc="outside upper left", fontsize=10, frameon=False, ncols=2)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pagecheck
 import pytest
@@ -76,7 +73,7 @@ async (k) => {
 def watched(site: Path) -> Iterator[str]:
     """The site, served with a script ahead of all others in every page that notes what goes wrong."""
 
-    class Watched(SimpleHTTPRequestHandler):
+    class Watched(pagecheck.Quiet):
         def do_GET(self) -> None:  # noqa: N802 - the name that the server calls
             path = Path(self.translate_path(self.path))
             if path.suffix != ".html":
@@ -88,13 +85,8 @@ def watched(site: Path) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(text)
 
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Watched, directory=site)) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with pagecheck.serve(site, Watched) as address:
+        yield address
 
 
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ENGINES])
@@ -113,6 +105,21 @@ def test_page_and_controls(tab: Tab, watched: str, path: str) -> None:
     for widget in range(tab.run("() => document.querySelectorAll('[data-ntk-widget]').length")):
         problems += controls_change_picture(tab, widget)
     assert problems + tab.run("() => problems") == []
+
+
+def test_what_was_read_is_remembered(tab: Tab, watched: str) -> None:
+    """A chapter is marked by keyboard; other pages show it, until it is forgotten."""
+    text = "(selector) => [...document.querySelectorAll(selector)].map((node) => node.textContent).join()"
+    tab.go(f"{watched}/book/networks.html")
+    tab.run("() => document.querySelector('.ntk-reading-end button').focus()")
+    tab.press("Space")
+    tab.go(f"{watched}/book/index.html")
+    assert tab.run(text, ".ntk-reading-mark") == "✓" and tab.run(text, ".ntk-reading-progress:not(:empty)") == "read"
+    assert tab.run(text, ".ntk-reading-continue:not([hidden])").startswith("Continue: 1. Networks")
+    tab.run("() => document.querySelector('.ntk-reading-forget').focus()")
+    tab.press("Space")
+    assert tab.run(text, ".ntk-reading-mark, .ntk-reading-progress") == "," * 6
+    assert tab.run("() => problems") == []
 
 
 def controls_change_picture(tab: Tab, widget: int) -> list[str]:

@@ -125,6 +125,22 @@ def test_every_chapter_asks_questions_and_sets_exercises() -> None:
                 assert fold.find("a", class_="headerlink", href=f"#{fold['id']}"), exercise["id"]
 
 
+def test_first_page_knows_the_chapters_with_their_sections_and_exercises() -> None:
+    """For what the reader's browser remembers: nothing in it that is not on the pages."""
+    known = json.loads(parsed(SITE / PAGES[0]).select_one("script[data-chapters]")["data-chapters"])
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    assert list(known) == [entry["file"] for part in toc["parts"] if part.get("numbered") for entry in part["chapters"]]
+    for page in PAGES:
+        soup = parsed(SITE / page)
+        script = soup.select_one("script[src*='reading.js']")
+        assert script.get("data-chapter", "") == (page if (page := page.removesuffix(".html")) in known else "")
+        if chapter := known.get(page):
+            assert chapter["exercises"] == [node["id"] for node in soup.select("div.exercise")]
+            headings = {node["id"]: node for node in soup.select("article section section[id]")}
+            assert list(chapter["sections"]) == list(headings)
+            assert soup.title.get_text().strip().startswith(chapter["title"])
+
+
 def test_a_number_is_the_papers_or_has_a_letter() -> None:
     """And each stands for one thing: Theorem 2.3, Definition 3.A, (2.3), (3.a)."""
     found = []

@@ -25,6 +25,7 @@ PARTS = (
     "graph",
     "questions",
     "pages",
+    "reading",
     "downloads",
 )
 
