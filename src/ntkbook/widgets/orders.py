@@ -1,4 +1,4 @@
-"""Orders of magnitude: the size of K^(r) at the random start against the width."""
+"""Orders of magnitude: the size of K^(k) at the random start against the width."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ const ORDERS_SHOWN = [1, 2, 3];
 const SHADES = [0.35, 0.65, 1]; // of ink, for the sizes of K^(2), K^(3), K^(4): colours belong to the levels
 
 /**
- * All index tuples of K^(r) over n points, one of each pair that the symmetry of the first two slots makes equal.
+ * All index tuples of K^(k) over n points, one of each pair that the symmetry of the first two slots makes equal.
  *
  * @param {number} order
  * @param {number} n
@@ -121,7 +121,7 @@ function buildHierarchy(frame) {
   const rate = new Chart({ title: "" });
   const parts = new Chart({ title: "" });
   const gap = new Chart({ title: "Distance from the measured derivative" });
-  const size = new Chart({ title: `Largest entries of ${kernelName("<i>r</i>")} along training` });
+  const size = new Chart({ title: `Largest entries of ${kernelName("<i>k</i>")} along training` });
   for (const chart of [rate, parts, gap, size]) frame.panel(chart);
 
   /** @type {(run: TrainingRun, aloud: boolean) => void} */
@@ -176,7 +176,7 @@ function buildHierarchy(frame) {
       { label: `from ${kernelName(order + 1)}, ${order === 1 ? "(2.1)" : "(2.2)"}`, colour: COLOURS.exact },
       { label: `from ${kernelName(order + 1, "0")}, frozen: level ${order + 1}`, colour: level },
       ...orders.map((r, k) => ({ label: `max |${kernelName(r)}|`, colour: shaded(SHADES[k]), width: 1.4 + 0.5 * k })),
-      { label: "their orders <i>m</i><sup>1 \u2212 <i>r</i>/2</sup> in (2.4)", colour: COLOURS.exact, width: 1.1, dash: "5 4" },
+      { label: "their orders <i>m</i><sup>1 \u2212 <i>k</i>/2</sup> in (2.4)", colour: COLOURS.exact, width: 1.1, dash: "5 4" },
     ]);
     describe({ name, now, order, terms, exact, measured, frozen, misses, sizes, aloud });
   }

@@ -1,4 +1,4 @@
-// Orders of magnitude: the size of K^(r) at the random start against the width, (2.3).
+// Orders of magnitude: the size of K^(k) at the random start against the width, (2.3).
 
 import { Chart, decades } from "./chart.js";
 import { COLOURS, element } from "./elements.js";
@@ -17,7 +17,7 @@ const NEW_DRAWS = 8;
 const NEW_DRAWS_UP_TO = 256; // a wider network would keep the reader waiting
 
 /**
- * The exponent that (2.3) predicts for max|K^(r)|: 0, -1, -1, -2, -2, ... from r = 2 on.
+ * The exponent that (2.3) predicts for max|K^(k)|: 0, -1, -1, -2, -2, ... from k = 2 on.
  *
  * @param {number} order
  */
@@ -80,7 +80,7 @@ function buildOrders(frame) {
 
   frame.restore();
 
-  const chart = new Chart({ title: `Largest entry of ${kernelName("<i>r</i>")}<sub>0</sub> against the width <i>m</i>`, ratio: 0.72 });
+  const chart = new Chart({ title: `Largest entry of ${kernelName("<i>k</i>")}<sub>0</sub> against the width <i>m</i>`, ratio: 0.72 });
   const slopes = element("table", { class: "ntk-table" });
   frame.panelWithAside(chart, slopes);
   frame.legend([
