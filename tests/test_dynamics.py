@@ -241,6 +241,20 @@ def test_the_derivative_in_an_entry_of_the_identity_by_hand():
         assert_close(jnp.diagonal(derivative(loss)(jnp.eye(2))), [-np.exp(-1.0) / 4] * 2)
 
 
+@pytest.mark.parametrize("hessian", [jax.hessian, lambda f: jax.jacrev(jax.jacrev(f))], ids=["forward", "backward"])
+def test_a_second_derivative_in_the_kernel_is_refused_and_those_in_the_rest_are_right(hessian):
+    K, f, y, t = jnp.diag(jnp.array([1.0, 1.0, 0.0])), jnp.zeros(3), jnp.array([1.0, -2.0, 3.0]), jnp.array([2.0])
+
+    def loss(K, y, t):
+        return ntkbook.frozen_kernel_flow(ntkbook.KernelHierarchy(f, {2: K}), y, t).loss[0]
+
+    with pytest.raises(NotImplementedError, match="first order"):
+        hessian(loss)(K, y, t)
+    decay = np.exp(-2 * 2 / 3 * np.array([1.0, 1.0, 0.0]))  # of the squared residuals
+    assert_close(hessian(lambda y: loss(K, y, t))(y), np.diag(decay / 3))
+    assert_close(hessian(lambda t: loss(K, y, t))(t)[0, 0], (2 / 3) ** 2 * (decay[:2] * np.array([1, 4])).sum() / 6)
+
+
 def test_derivatives_at_infinity_are_those_of_the_pseudoinverse():
     if jnp.result_type(float) != jnp.float64:
         pytest.skip("a difference quotient, for float64")

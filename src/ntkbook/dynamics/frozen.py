@@ -53,6 +53,8 @@ def frozen_kernel_flow(
     ------
     ValueError, TypeError
         If an argument does not fit, or the trajectory is larger than the machine's memory.
+    NotImplementedError
+        If it is differentiated twice in the kernel.
     FlowError
         If a value overflows, which it can only where a kernel built by hand has negative eigenvalues.
 
@@ -72,7 +74,7 @@ def frozen_kernel_flow(
     infinity. Eigenvalues below :math:`-\delta_v` are real, and their directions grow.
 
     It has derivatives of first order, forward and backward, in the kernels, outputs, labels and times, also at equal
-    eigenvalues; at infinity for changes that keep the kernel's rank.
+    eigenvalues; at infinity for changes that keep the kernel's rank. A second one in the kernel is refused.
 
     Examples
     --------
@@ -134,11 +136,25 @@ def _solution(K: Array, test_kernel: Array, r: Array, s: Array) -> tuple[Array, 
     return _product(decay * c[None], V.T), _product(integral * c[None], seen.T)
 
 
+@jax.custom_jvp
+def _once(K: Array) -> Array:
+    """The kernel, in a derivative: what follows knows no second one where eigenvalues meet."""
+    return K
+
+
+@_once.defjvp
+def _once_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    raise NotImplementedError(
+        "frozen_kernel_flow has derivatives of first order in the kernel; a second one was asked for. Differentiate "
+        "jax.scipy.linalg.expm(-K * t / n) @ (f0 - y) instead."
+    )
+
+
 @_solution.defjvp
 def _solution_jvp(primals: tuple, tangents: tuple) -> tuple[tuple, tuple]:
     K, test_kernel, r, s = primals
     dK, d_test_kernel, dr, ds = tangents
-    eigenvalues, V, doubt = _spectrum(K)
+    eigenvalues, V, doubt = _spectrum(_once(K))
     c, dc, M = _product(V.T, r), _product(V.T, dr), _product(_product(V.T, dK), V)
 
     def at(s: Array, ds: Array) -> tuple[Array, Array, Array]:
