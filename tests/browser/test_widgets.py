@@ -135,11 +135,12 @@ MARKS_IN_VIEW = """
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("width, height", [(360, 640), (390, 844)])
 def test_on_a_phone_a_control_and_what_it_changes_are_in_view_together(
-    chromium: Browser, tmp_path: Path, name: str
+    chromium: Browser, tmp_path: Path, name: str, width: int, height: int
 ) -> None:
-    page, errors = open_page(chromium, write_page(tmp_path, [make(name)]), width=360)
-    page.set_viewport_size({"width": 360, "height": 740})
+    page, errors = open_page(chromium, write_page(tmp_path, [make(name)]), width=width)
+    page.set_viewport_size({"width": width, "height": height})
     controls = page.locator(".ntk-controls").locator("input, select").all()
     figures = page.locator("figure").all()
     for control in controls:
@@ -156,7 +157,7 @@ def test_on_a_phone_a_control_and_what_it_changes_are_in_view_together(
     dock, root = (
         page.locator(place).evaluate("(node) => node.offsetHeight") for place in (".ntk-dock", "figure >> nth=0")
     )
-    assert dock + root < 740 - 56  # both fit below the header of the book's pages
+    assert dock + root < height - 56  # both fit below the header of the book's pages
     assert errors == []
     page.close()
 

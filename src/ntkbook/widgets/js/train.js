@@ -16,6 +16,7 @@ const STEP = 0.1; // of time, for the Runge-Kutta method
 const HORIZON = 60; // the time at which a run ends
 const OPENING = 1; // the time shown first
 const BUDGET = 6; // milliseconds of a frame for steps; the first step of a frame is always taken
+const SLOW = 0.9; // of the speed chosen: below, the reader is told
 const CURVE_POINTS = 41;
 /** @type {Record<number, number[]>} */
 const WIDTHS = { 1: [16, 32, 64, 128, 256, 512, 1024], 2: [16, 32, 64, 128, 256] };
@@ -160,6 +161,7 @@ function buildTrain(frame) {
   let target = null; // a time to reach without the reader waiting
   let debt = 0;
   let last = 0;
+  let pace = 0; // time units a second that the last second has brought
   /** @type {number | null} */
   let request = null;
   let waiting = false; // for an idle moment
@@ -225,9 +227,10 @@ function buildTrain(frame) {
     if (playing && now - described < 250) return;
     described = now;
     const moved = `${readable(100 * run.distance, 2)} %`;
+    const late = playing && pace < SLOW * state.speed ? ` <span class="ntk-quiet">This machine reaches ${readable(pace, 2)} time units/s.</span>` : "";
     frame.summarise(
       `At <i>t</i> = ${fixed(run.time, 1)} the kernel of this network of width ${state.width} has moved by ${moved} of its size. ` +
-        `Loss ${readable(run.loss, 2)}; with the kernel frozen ${readable(frozen.loss, 2)}.`,
+        `Loss ${readable(run.loss, 2)}; with the kernel frozen ${readable(frozen.loss, 2)}.${late}`,
       { aloud: !playing },
     );
     const setting = `width ${state.width}, ${state.depth} hidden layer${state.depth > 1 ? "s" : ""}, ${state.activation}, time ${fixed(run.time, 1)}`;
@@ -306,8 +309,11 @@ function buildTrain(frame) {
       if (run.finished || run.time >= near) target = null;
       if (target === null || !reducedMotion()) draw({ curve: curve || target === null });
     } else {
-      debt = Math.min(debt + clamp((now - last) / 1000, 0, 0.05) * state.speed, 0.05 * state.speed + STEP);
+      const seconds = (now - last) / 1000;
+      const from = run.time;
+      debt = Math.min(debt + clamp(seconds, 0, 0.05) * state.speed, 0.05 * state.speed + STEP);
       steps(BUDGET, () => debt >= STEP && (debt -= STEP, true));
+      pace = seconds > 0.25 ? state.speed : pace + (run.time - from) - pace * seconds; // after a halt it begins anew
       if (run.finished) pause();
       draw({ curve: curve || run.finished });
     }
@@ -325,6 +331,7 @@ function buildTrain(frame) {
     if (run.finished) restart();
     target = null;
     playing = true;
+    pace = state.speed;
     playButton.textContent = "Pause";
     schedule();
   }
@@ -335,6 +342,7 @@ function buildTrain(frame) {
   }
 
   frame.changed = (key) => {
+    pace = state.speed;
     if (key === "speed") return;
     const shown = target ?? run.time;
     restart();
