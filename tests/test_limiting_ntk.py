@@ -180,8 +180,9 @@ def test_derivatives_in_the_points(activation, depth):
 
 
 @double
-def test_derivatives_at_the_origin():
-    net = ntkbook.mlp(width=1, depth=2, activation="softplus")
+@pytest.mark.parametrize("depth", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_derivatives_at_the_origin(depth):
+    net = ntkbook.mlp(width=1, depth=depth, activation="softplus")
 
     def kernel(x):
         return ntkbook.limit_kernel(net, x)
@@ -244,7 +245,7 @@ def own_tanh(z):
     return jnp.tanh(z)
 
 
-@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("depth", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_quadrature_agrees_with_closed_forms(depth, x):
     own = ntkbook.mlp(width=1, depth=depth, w_std=1.5, b_std=0.2, activation=ntkbook.Activation("own", own_tanh))
     named = ntkbook.mlp(width=1, depth=depth, w_std=1.5, b_std=0.2)

@@ -70,15 +70,14 @@ def test_spread_shows_repetitions_their_median_and_the_levels():
     assert close[1].xyann[1] - close[0].xyann[1] > 10  # moved apart
 
 
-def test_values_that_are_bounds_get_a_triangle_above_them():
-    values, bounded = (
-        {2: np.array([[1.0, 4.0, 8.0], [2.0, 8.0, 8.0]])},
-        {2: [[False, False, True], [False, True, True]]},
-    )
-    fits = {2: diagnostics.fit_exponent(WIDTHS, values[2])}
-    drawn = plots.power_laws(WIDTHS, values, fits, {2: 1.0}, ylabel="time", censored=bounded).axes[0].lines
-    (triangles,) = [line for line in drawn if line.get_marker() == "^"]
-    assert triangles.get_xdata().tolist() == WIDTHS[1:].tolist() and (triangles.get_ydata() > 8).all()
+def test_values_that_are_bounds_get_a_triangle_above_them_each_curve_its_own():
+    values = dict.fromkeys((2, 3), np.array([[1.0, 4.0, 8.0], [2.0, 8.0, 8.0]]))
+    bounded = dict.fromkeys((2, 3), [[False, False, True], [False, True, True]])
+    fits = {k: diagnostics.fit_exponent(WIDTHS, v) for k, v in values.items()}
+    drawn = plots.power_laws(WIDTHS, values, fits, {2: 1.0, 3: 1.0}, ylabel="time", censored=bounded).axes[0].lines
+    low, high = [line for line in drawn if line.get_marker() == "^" and line.get_markerfacecolor() == "none"]
+    assert low.get_xdata().tolist() == high.get_xdata().tolist() == WIDTHS[1:].tolist()
+    assert (low.get_ydata() > 8).all() and (high.get_ydata() > 1.3 * low.get_ydata()).all()
 
 
 def test_error_bars_stand_around_their_means():

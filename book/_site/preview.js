@@ -86,6 +86,7 @@
 
   /** @type {(link: HTMLAnchorElement, tapped: boolean) => Promise<void>} */
   const open = async (link, tapped) => {
+    clearTimeout(timer); // of closing what was left for this link
     wanted = link;
     await load(previews);
     const html = page.ntkPreviews?.[link.getAttribute("href") ?? ""];

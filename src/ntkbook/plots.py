@@ -111,7 +111,8 @@ def power_laws(
     first
         The index of the first width of the fit: the guides start there.
     censored
-        For each curve: whether a value is a bound below only, (seeds, w). A triangle stands above the widths with any.
+        For each curve: whether a value is a bound below only, (seeds, w). A hollow triangle stands above the widths
+        with any.
 
     Examples
     --------
@@ -136,7 +137,7 @@ def power_laws(
         (dashed,) = ax.loglog(widths[first:], guide, "--", color=GUIDE, linewidth=1)
         if censored is not None:
             bounded = np.any(censored[name], axis=0)
-            above = 1.2 * 1.07**k * v.max(axis=0)[bounded]  # apart, where several curves end at one value
+            above = 1.2 * 1.35**k * v.max(axis=0)[bounded]  # apart, where several curves end at one value
             ax.loglog(widths[bounded], above, "^", mfc="none", color=colour)
     dashed.set_label("predicted slopes")
     ticks = widths[:: 1 if len(widths) < 8 else 2]

@@ -633,7 +633,7 @@ def evaluate(terms: Term | Iterable[Term], net: MLP, params: MLPParams, x: Array
 def evaluate_each(terms: Iterable[Term], net: MLP, params: MLPParams, x: Array) -> Array:
     r"""The value of every term of a list, (3.8), one after the other.
 
-    .. math:: m^{-(k/2-1)} \prod_j \tfrac1m \langle v_{2j-1}, v_{2j} \rangle
+    .. math:: m^{-(k/2-1)} \prod_i \tfrac1m \langle v_{2i-1}, v_{2i} \rangle
 
     See the chapter "Deriving the hierarchy".
 

@@ -28,8 +28,8 @@ function buildDerivation(frame) {
   const data = floats(model.get("data"));
   /** @param {number} order */
   const table = (order) => tables[depths.indexOf(state.depth)][order - 2];
-  /** @param {number} r */
-  const kernelName = (r) => `<i>K</i><sup>(${r})</sup>`;
+  /** @param {number} order */
+  const kernelName = (order) => `<i>K</i><sup>(${order})</sup>`;
   /** @param {number} depth */
   const countOf = (depth) => tables[depths.indexOf(depth)][0].length;
 
@@ -42,9 +42,9 @@ function buildDerivation(frame) {
     let start = 0;
     for (const depth of depths) {
       for (const width of widths) {
-        for (const r of orders) {
-          const length = tables[depths.indexOf(depth)][r - 2].length + 1;
-          if (depth === state.depth && width === state.width && r === order) return Array.from(data.slice(start, start + length));
+        for (const other of orders) {
+          const length = tables[depths.indexOf(depth)][other - 2].length + 1;
+          if (depth === state.depth && width === state.width && other === order) return Array.from(data.slice(start, start + length));
           start += length;
         }
       }

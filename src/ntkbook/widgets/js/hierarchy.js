@@ -95,8 +95,8 @@ function buildHierarchy(frame) {
   const runs = new Map();
   widths.forEach((width, k) => runs.set(width, new TrainingRun(all.slice(k * block, (k + 1) * block), times, n)));
   const offered = hasKernel(model) ? [...new Set([...widths, ...OFF_GRID])].sort((a, b) => a - b) : widths;
-  /** @type {(r: number | string, below?: string) => string} */
-  const kernelName = (r, below = "t") => `<i>K</i><sup>(${r})</sup><sub>${below === "t" ? "<i>t</i>" : below}</sub>`;
+  /** @type {(order: number | string, below?: string) => string} */
+  const kernelName = (order, below = "t") => `<i>K</i><sup>(${order})</sup><sub>${below === "t" ? "<i>t</i>" : below}</sub>`;
   /** @param {number} order */
   const nameOf = (order) => (order === 1 ? "<i>f</i>" : kernelName(order));
   /** @param {string} entry */
@@ -162,12 +162,12 @@ function buildHierarchy(frame) {
     gap.cursor("now", time, { dash: "2 3" });
 
     const orders = [2, 3, 4];
-    const sizes = orders.map((r) => times.map((_, k) => run.size(k, r)));
-    const bounds = orders.map((r) => state.width ** (1 - r / 2));
+    const sizes = orders.map((each) => times.map((_, k) => run.size(k, each)));
+    const bounds = orders.map((each) => state.width ** (1 - each / 2));
     size.setAxes({ x, y: decades([...sizes.flat(), ...bounds]) });
-    orders.forEach((r, k) => {
-      size.line(`bound ${r}`, [0, x.max], [bounds[k], bounds[k]], { width: 1.1, opacity: SHADES[k], dash: "5 4" });
-      size.line(`size ${r}`, times, sizes[k], { width: 1.4 + 0.5 * k, opacity: SHADES[k] });
+    orders.forEach((each, i) => {
+      size.line(`bound ${each}`, [0, x.max], [bounds[i], bounds[i]], { width: 1.1, opacity: SHADES[i], dash: "5 4" });
+      size.line(`size ${each}`, times, sizes[i], { width: 1.4 + 0.5 * i, opacity: SHADES[i] });
     });
     size.cursor("now", time, { dash: "2 3" });
 
@@ -175,7 +175,7 @@ function buildHierarchy(frame) {
       { label: "measured d/d<i>t</i>", colour: COLOURS.exact, marker: "o", hollow: true },
       { label: `from ${kernelName(order + 1)}, ${order === 1 ? "(2.1)" : "(2.2)"}`, colour: COLOURS.exact },
       { label: `from ${kernelName(order + 1, "0")}, frozen: level ${order + 1}`, colour: level },
-      ...orders.map((r, k) => ({ label: `max |${kernelName(r)}|`, colour: shaded(SHADES[k]), width: 1.4 + 0.5 * k })),
+      ...orders.map((each, i) => ({ label: `max |${kernelName(each)}|`, colour: shaded(SHADES[i]), width: 1.4 + 0.5 * i })),
       { label: "their orders <i>m</i><sup>1 \u2212 <i>k</i>/2</sup> in (2.4)", colour: COLOURS.exact, width: 1.1, dash: "5 4" },
     ]);
     describe({ name, now, order, terms, exact, measured, frozen, misses, sizes, aloud });

@@ -59,14 +59,14 @@ function buildOrders(frame) {
    */
   const meta = model.get("meta");
   const table = floats(model.get("data"));
-  /** @param {number | string} r */
-  const kernelName = (r) => `<i>K</i><sup>(${r})</sup>`;
+  /** @param {number | string} order */
+  const kernelName = (order) => `<i>K</i><sup>(${order})</sup>`;
 
   const starts = meta.widths.slice(0, -2);
   const initial = { orders: [2, 3, 4], depth: 2, activation: "tanh", fit_from: starts.findLast((m) => m <= FIT_FROM) ?? starts[0], ...meta.initial };
   frame.checks("orders", {
-    label: "Kernels", initial: initial.orders.filter((r) => meta.orders.includes(r)),
-    options: meta.orders.map((r) => ({ value: r, label: kernelName(r), colour: COLOURS[r] })),
+    label: "Kernels", initial: initial.orders.filter((order) => meta.orders.includes(order)),
+    options: meta.orders.map((order) => ({ value: order, label: kernelName(order), colour: COLOURS[order] })),
   });
   frame.select("depth", {
     label: "Hidden layers", initial: initial.depth, choices: () => meta.depths,
@@ -112,14 +112,14 @@ function buildOrders(frame) {
       const at = start + (k * seeds + seed) * widths.length;
       return Array.from(array.slice(at, at + widths.length));
     };
-    return Object.fromEntries(orders.map((r, k) => [r, Array.from({ length: seeds }, (_, seed) => row(k, seed))]));
+    return Object.fromEntries(orders.map((order, k) => [order, Array.from({ length: seeds }, (_, seed) => row(k, seed))]));
   }
 
   /** @param {boolean} aloud */
   function draw(aloud) {
     const { widths, values } = sample();
-    const shown = state.orders.filter((r) => values[r]);
-    const all = shown.flatMap((r) => values[r].flat());
+    const shown = state.orders.filter((order) => values[order]);
+    const all = shown.flatMap((order) => values[order].flat());
     chart.setAxes({
       x: {
         min: widths[0] / 1.3, max: widths[widths.length - 1] * 1.3, log: true, label: "width *m*",
@@ -132,16 +132,16 @@ function buildOrders(frame) {
     const ends = [chart.axes.x.min, chart.axes.x.max];
     chart.remove();
     chart.cursor("fit from", fitted[0] / 1.08, { dash: "1 3" });
-    const rows = shown.map((r) => {
-      const law = fitPowerLaw(fitted, values[r].map((row) => row.slice(-fitted.length)));
+    const rows = shown.map((order) => {
+      const law = fitPowerLaw(fitted, values[order].map((row) => row.slice(-fitted.length)));
       /** @type {(slope: number, at: number[]) => number[]} */
       const along = (slope, at) => at.map((m) => law.level * (m / law.centre) ** slope);
-      const style = { colour: COLOURS[r], marker: MARKER_OF[r] };
-      chart.line(`predicted ${r}`, ends, along(predictedSlope(r), ends), { colour: COLOURS.guide, width: 1.2, dash: "5 4" });
-      chart.line(`fitted ${r}`, fitted, along(law.slope, fitted), { colour: COLOURS[r], width: 1.8 });
-      chart.dots(`draws ${r}`, values[r].flatMap(() => widths), values[r].flat(), { ...style, size: 1.8, opacity: 0.3 });
-      chart.dots(`median ${r}`, widths, widths.map((_, k) => median(values[r].map((row) => row[k]))), { ...style, size: 4.2 });
-      return { r, ...law };
+      const style = { colour: COLOURS[order], marker: MARKER_OF[order] };
+      chart.line(`predicted ${order}`, ends, along(predictedSlope(order), ends), { colour: COLOURS.guide, width: 1.2, dash: "5 4" });
+      chart.line(`fitted ${order}`, fitted, along(law.slope, fitted), { colour: COLOURS[order], width: 1.8 });
+      chart.dots(`draws ${order}`, values[order].flatMap(() => widths), values[order].flat(), { ...style, size: 1.8, opacity: 0.3 });
+      chart.dots(`median ${order}`, widths, widths.map((_, k) => median(values[order].map((row) => row[k]))), { ...style, size: 4.2 });
+      return { order, ...law };
     });
     tabulate(rows);
     const network = `${state.activation}, ${state.depth} hidden layer${state.depth > 1 ? "s" : ""}`;
@@ -149,27 +149,27 @@ function buildOrders(frame) {
     const origin = fresh ? `${drawn}, computed just now by Python` : hasKernel(model) ? drawn : `${drawn}, precomputed`;
     chart.describe(
       `Sizes of kernels at the start against the width, both axes logarithmic. ${network}. ` +
-        rows.map(({ r, slope }) => `Order ${r}: fitted slope ${fixed(slope, 2)}, predicted ${fixed(predictedSlope(r), 0)}.`).join(" "),
+        rows.map(({ order, slope }) => `Order ${order}: fitted slope ${fixed(slope, 2)}, predicted ${fixed(predictedSlope(order), 0)}.`).join(" "),
     );
-    const reading = rows.map(({ r, slope }) => `${kernelName(r)} \u221d <i>m</i><sup>${fixed(slope, 2)}</sup>`).join(", ");
+    const reading = rows.map(({ order, slope }) => `${kernelName(order)} \u221d <i>m</i><sup>${fixed(slope, 2)}</sup>`).join(", ");
     frame.summarise(`${reading || "No kernel is chosen"}. <span class="ntk-quiet">${network}; ${origin}.</span>`, { aloud });
   }
 
-  /** @param {{ r: number, slope: number, error: number }[]} rows */
+  /** @param {{ order: number, slope: number, error: number }[]} rows */
   function tabulate(rows) {
-    /** @type {(r: number, slope: number, error: number) => string} */
-    const cells = (r, slope, error) =>
-      `<tr style="--ntk-row: ${COLOURS[r]}"><th scope="row">${kernelName(r)}</th><td>${fixed(slope, 2)} \u00b1 ${fixed(error, 2)}</td>` +
-      `<td>${fixed(predictedSlope(r), 0)}</td></tr>`;
+    /** @type {(order: number, slope: number, error: number) => string} */
+    const cells = (order, slope, error) =>
+      `<tr style="--ntk-row: ${COLOURS[order]}"><th scope="row">${kernelName(order)}</th><td>${fixed(slope, 2)} \u00b1 ${fixed(error, 2)}</td>` +
+      `<td>${fixed(predictedSlope(order), 0)}</td></tr>`;
     slopes.innerHTML =
       "<caption>Slopes</caption><thead><tr><td></td><th scope=col>fitted</th><th scope=col>predicted</th></tr></thead>" +
-      `<tbody>${rows.map(({ r, slope, error }) => cells(r, slope, error)).join("")}</tbody>`;
+      `<tbody>${rows.map(({ order, slope, error }) => cells(order, slope, error)).join("")}</tbody>`;
   }
 
   frame.changed = (key) => {
     if (["depth", "activation", "address"].includes(key)) fresh = null;
     const values = fresh?.values;
-    if (values && state.orders.some((r) => !values[r])) fresh = null;
+    if (values && state.orders.some((order) => !values[order])) fresh = null;
     draw(true);
   };
 

@@ -55,7 +55,7 @@ export function drawPredictor({ width, seed, wStd }) {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * A term of K^(r): m^(-r/2) times a sum over neurons of sigma^(k)(w x) for each slot x, where k counts the inner products
+ * A term of K^(k): m^(-k/2) times a sum over neurons of sigma^(j)(w x) for each slot x, where j counts the inner products
  * <x, .> that the slot has entered, and of a for each slot in `readouts`; times these inner products.
  *
  * @typedef {{ derivatives: number[], readouts: number[], inner: [number, number][] }} Term
