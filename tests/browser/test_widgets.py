@@ -67,7 +67,7 @@ def test_every_control_changes_the_picture(chromium: Browser, tmp_path: Path, na
           node.dispatchEvent(new Event(node.tagName === "SELECT" ? "change" : "input", { bubbles: true }));
         }"""
         control.evaluate(change)
-        assert page.evaluate(MARKS) != marks, f"{label} changes nothing"
+        page.wait_for_function(f"(before) => {MARKS} !== before", arg=marks)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert errors == []
     page.close()
@@ -120,7 +120,7 @@ SEEN = """
   return box.top >= 0 && box.bottom <= innerHeight && (hit === node || node.contains(hit) || hit.contains(node));
 }
 """
-# The marks that lie, at least in part, below the controls and on the screen.
+# The marks and formulas that lie, at least in part, below the controls and on the screen.
 MARKS_IN_VIEW = """
 () => {
   const top = document.querySelector(".ntk-dock").getBoundingClientRect().bottom;
@@ -128,8 +128,9 @@ MARKS_IN_VIEW = """
     const box = node.getBoundingClientRect();
     return box.bottom > top + 8 && box.top < innerHeight - 8;
   };
-  const paths = [...document.querySelectorAll("figure > svg :is(path, rect)")].filter(inView);
-  return paths.map((node) => ["d", "fill", "fill-opacity"].map((name) => node.getAttribute(name)).join());
+  const shown = [...document.querySelectorAll("figure > svg :is(path, rect), .ntk-term")].filter(inView);
+  const look = (node) => ["d", "fill", "fill-opacity"].map((name) => node.getAttribute(name)).join() + node.textContent;
+  return shown.map(look);
 }
 """
 
@@ -339,8 +340,7 @@ def test_training_plays_pauses_and_starts_again(chromium: Browser, tmp_path: Pat
     page.get_by_role("button", name="Pause").click()
     still = settle(page)
     page.get_by_role("button", name="New weights").click()
-    assert page.evaluate(MARKS) != still
-    settle(page)
+    assert settle(page) != still
     page.get_by_role("button", name="Restart").click()
     page.get_by_role("button", name="Pause").wait_for()
     assert errors == []
