@@ -1,6 +1,6 @@
 """The widgets of the built site: how soon each control answers, and whether what moves does so at 60 frames a second.
 
-Measured twice: on this machine as it is, and with Chromium's throttle as on one of half its speed.
+Chromium's throttle makes the page's own thread as slow as on a machine of half the speed; workers are not slowed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.measure import BUILD, Row
 
-SLOWER = (1, 2)
+SLOWER = 2
 SWEEPS = 4  # of each control at most: other work on the machine delays one, hardly all
 CLEAR = 25  # milliseconds; below, one sweep says enough
 BUDGET = "at most 50"
@@ -96,7 +96,7 @@ async (root, [depth, width, speed]) => {
 
 
 def widget_rows() -> list[Row]:
-    """The widgets in a browser: answer of each control by keyboard and pointer, frames of the animation."""
+    """The widgets in a browser of half the speed: answer of each control by keyboard and pointer, frames, time units."""
     import browser as local_browser  # of tools/, as the tests use it
     from playwright.sync_api import sync_playwright
 
@@ -109,19 +109,18 @@ def widget_rows() -> list[Row]:
         return []
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        rows = [row for page in pages for slower in SLOWER for row in page_rows(launched, page, slower)]
+        rows = [row for page in pages for row in page_rows(launched, page)]
         launched.close()
     return rows
 
 
-def page_rows(launched: Any, path: Path, slower: int) -> list[Row]:
+def page_rows(launched: Any, path: Path) -> list[Row]:
     page = launched.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page.goto(path.as_uri(), wait_until="load")
     page.evaluate("window.MathJax?.startup?.promise")
     page.wait_for_timeout(1000)  # fonts of the mathematics
     page.evaluate(PROBE)
-    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
-    at = "" if slower == 1 else f", a machine {slower} times slower"
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
     rows = []
     for root in page.locator("[data-ntk-widget]").all():
         widget = root.get_attribute("data-ntk-widget")
@@ -138,13 +137,13 @@ def page_rows(launched: Any, path: Path, slower: int) -> list[Row]:
                         root.get_by_role("button", name="Restart").click()
                     entry = f"{path.stem}, {widget}, {name}, by {way}"
                     slowest[entry] = max(slowest.get(entry, 0), answer(page, sweep))
-        rows += [Row(entry + at, time, "ms", BUDGET) for entry, time in slowest.items()]
+        rows += [Row(entry, time, "ms", BUDGET) for entry, time in slowest.items()]
         if widget == "train-live":
             for setting in ((1, 16, 5), (1, 1024, 5), (1, 1024, 20), (2, 256, 5), (2, 256, 20)):
                 frames, speed = root.evaluate(FRAMES, list(setting))
                 name = "{}, {}, H={}, m={}, speed {}".format(path.stem, widget, *setting)
-                rows.append(Row(f"{name}: frames{at}", frames, "/s", "60"))
-                rows.append(Row(f"{name}: time units{at}", speed, "/s"))
+                rows.append(Row(f"{name}: frames", frames, "/s", "60"))
+                rows.append(Row(f"{name}: time units", speed, "/s"))
             root.get_by_role("button", name="Pause").click()
     page.close()
     return rows
