@@ -5,7 +5,7 @@ import sys
 from dataclasses import asdict
 
 import ntkbook
-from benchmarks import flows, imports, kernels, pages
+from benchmarks import flows, imports, kernels, pages, widgets
 from benchmarks.measure import BUILD, Row
 
 PARTS = (
@@ -17,6 +17,7 @@ PARTS = (
     flows.truncated_rows,
     imports.import_rows,
     pages.browser_rows,
+    widgets.widget_rows,
     pages.chapter_rows,
 )
 

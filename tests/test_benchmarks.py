@@ -11,13 +11,13 @@ import pytest
 
 import ntkbook
 from benchmarks import __main__ as run
-from benchmarks import flows, imports, kernels, measure, pages
+from benchmarks import flows, imports, kernels, measure, pages, widgets
 
 
 def test_every_benchmark_is_run() -> None:
     found = {
         function
-        for module in (kernels, flows, imports, pages)
+        for module in (kernels, flows, imports, pages, widgets)
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if name.endswith("_rows") and not inspect.signature(function).parameters
     }

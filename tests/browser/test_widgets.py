@@ -67,7 +67,7 @@ def test_every_control_changes_the_picture(chromium: Browser, tmp_path: Path, na
           node.dispatchEvent(new Event(node.tagName === "SELECT" ? "change" : "input", { bubbles: true }));
         }"""
         control.evaluate(change)
-        assert page.evaluate(MARKS) != marks, f"{label} changes nothing"
+        page.wait_for_function(f"(before) => {MARKS} !== before", arg=marks)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert errors == []
     page.close()
@@ -120,7 +120,7 @@ SEEN = """
   return box.top >= 0 && box.bottom <= innerHeight && (hit === node || node.contains(hit) || hit.contains(node));
 }
 """
-# The marks that lie, at least in part, below the controls and on the screen.
+# The marks and formulas that lie, at least in part, below the controls and on the screen.
 MARKS_IN_VIEW = """
 () => {
   const top = document.querySelector(".ntk-dock").getBoundingClientRect().bottom;
@@ -128,18 +128,20 @@ MARKS_IN_VIEW = """
     const box = node.getBoundingClientRect();
     return box.bottom > top + 8 && box.top < innerHeight - 8;
   };
-  const paths = [...document.querySelectorAll("figure > svg :is(path, rect)")].filter(inView);
-  return paths.map((node) => ["d", "fill", "fill-opacity"].map((name) => node.getAttribute(name)).join());
+  const shown = [...document.querySelectorAll("figure > svg :is(path, rect), .ntk-term")].filter(inView);
+  const look = (node) => ["d", "fill", "fill-opacity"].map((name) => node.getAttribute(name)).join() + node.textContent;
+  return shown.map(look);
 }
 """
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("width, height", [(360, 640), (390, 844)])
 def test_on_a_phone_a_control_and_what_it_changes_are_in_view_together(
-    chromium: Browser, tmp_path: Path, name: str
+    chromium: Browser, tmp_path: Path, name: str, width: int, height: int
 ) -> None:
-    page, errors = open_page(chromium, write_page(tmp_path, [make(name)]), width=360)
-    page.set_viewport_size({"width": 360, "height": 740})
+    page, errors = open_page(chromium, write_page(tmp_path, [make(name)]), width=width)
+    page.set_viewport_size({"width": width, "height": height})
     controls = page.locator(".ntk-controls").locator("input, select").all()
     figures = page.locator("figure").all()
     for control in controls:
@@ -156,7 +158,7 @@ def test_on_a_phone_a_control_and_what_it_changes_are_in_view_together(
     dock, root = (
         page.locator(place).evaluate("(node) => node.offsetHeight") for place in (".ntk-dock", "figure >> nth=0")
     )
-    assert dock + root < 740 - 56  # both fit below the header of the book's pages
+    assert dock + root < height - 56  # both fit below the header of the book's pages
     assert errors == []
     page.close()
 
@@ -338,8 +340,7 @@ def test_training_plays_pauses_and_starts_again(chromium: Browser, tmp_path: Pat
     page.get_by_role("button", name="Pause").click()
     still = settle(page)
     page.get_by_role("button", name="New weights").click()
-    assert page.evaluate(MARKS) != still
-    settle(page)
+    assert settle(page) != still
     page.get_by_role("button", name="Restart").click()
     page.get_by_role("button", name="Pause").wait_for()
     assert errors == []

@@ -60,6 +60,11 @@ export class Background {
     else requestAnimationFrame(() => setTimeout(() => this.receive(this.answer(question))));
   }
 
+  /** Whether it waits for questions. */
+  get idle() {
+    return !this.asked;
+  }
+
   /** @param {Reply} reply */
   receive(reply) {
     const asked = this.asked;

@@ -106,44 +106,59 @@ function buildDerivation(frame) {
   chart.node.classList.add("ntk-wide");
   frame.panel(chart);
 
-  /** @type {(row: Row, which: number, rows: Row[]) => HTMLParagraphElement} */
-  function formula(row, which, rows) {
-    const [, , power, , products] = table(row.order)[row.terms[which]];
+  /** @type {{ key: string, node: HTMLDivElement }[]} what is written of each row; `key` is the path that leads to it */
+  let written = [];
+
+  /** @type {(row: Row, path: string[]) => HTMLDivElement} */
+  function write(row, path) {
+    const many = row.terms.length > 1 ? `${row.terms.length} terms` : "One term";
+    const head = path.length === 0 ? `A term of ${kernelName(2)}` : `${many} of ${kernelName(row.order)}`;
+    const formulas = row.terms.map((term, which) => formula(row.order, term, path.length === 0 ? [] : [...path, String(which)]));
+    return element("div", {}, element("div", { class: "ntk-quiet", html: head }), ...formulas);
+  }
+
+  /** @type {(order: number, term: number, prefix: string[]) => HTMLParagraphElement} */
+  function formula(order, term, prefix) {
+    const [, , power, , products] = table(order)[term];
     const line = element("p", { class: "ntk-term", html: [power, ...products.map((k) => pairs[k])].filter(Boolean).join(" ") });
-    const level = row.order - 2;
-    const prefix = level === 0 ? [] : [...state.path.split(".").slice(0, 2 * level - 1), which];
     line.querySelectorAll("button").forEach((button, factor) => {
-      if (row.order === orders[orders.length - 1]) return button.replaceWith(...button.childNodes); // no next kernel
-      const path = [...prefix, factor].join(".");
-      const chosen = row.factor === factor && row.followed === which;
-      button.setAttribute("aria-pressed", String(chosen));
+      if (order === orders[orders.length - 1]) return button.replaceWith(...button.childNodes); // no next kernel
       button.setAttribute("data-lm-suppress-shortcuts", "true");
       button.addEventListener("click", () => {
-        frame.moved("path", chosen ? prefix.slice(0, -1).join(".") : path);
-        lines.querySelectorAll("p")[places(rows, level, which)]?.querySelectorAll("button")[factor]?.focus();
+        const chosen = button.getAttribute("aria-pressed") === "true";
+        frame.moved("path", (chosen ? prefix.slice(0, -1) : [...prefix, factor]).join("."));
       });
     });
     return line;
   }
 
   /**
-   * The number of the line of a term: the lines above it stay where they are when it is differentiated.
+   * The rows above the one that changes stay as they are, and so does the focus.
    *
-   * @type {(rows: Row[], level: number, which: number) => number}
+   * @param {Row[]} rows
    */
-  const places = (rows, level, which) => rows.slice(0, level).reduce((sum, row) => sum + row.terms.length, 0) + which;
+  function writeRows(rows) {
+    const choices = state.path.split(".");
+    const old = written;
+    written = rows.map((row, level) => {
+      const path = choices.slice(0, Math.max(0, 2 * level - 1));
+      const key = [state.depth, state.term, ...path].join();
+      return old[level]?.key === key ? old[level] : { key, node: write(row, path) };
+    });
+    for (const { node } of old.filter((row) => !written.includes(row))) node.remove();
+    lines.append(...written.filter((row) => !old.includes(row)).map(({ node }) => node));
+    rows.forEach(({ followed, factor }, level) => {
+      written[level].node.querySelectorAll("p").forEach((line, which) => {
+        line.querySelectorAll("button").forEach((button, k) => button.setAttribute("aria-pressed", String(which === followed && k === factor)));
+      });
+    });
+  }
 
   /** @param {boolean} aloud */
   function draw(aloud) {
     const rows = derivationOf(state.path) ?? [];
     undo.disabled = state.path === "";
-    lines.replaceChildren(
-      ...rows.flatMap((row, level) => {
-        const many = row.terms.length > 1 ? `${row.terms.length} terms` : "One term";
-        const head = level === 0 ? `A term of ${kernelName(2)}` : `${many} of ${kernelName(row.order)}`;
-        return [element("div", { class: "ntk-quiet", html: head }), ...row.terms.map((_, which) => formula(row, which, rows))];
-      }),
-    );
+    writeRows(rows);
 
     const { order, terms } = rows[rows.length - 1];
     const values = valuesOf(order);

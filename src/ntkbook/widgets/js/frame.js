@@ -93,6 +93,8 @@ export class Frame {
     this.cleanups = [];
     this.linked = false; // whether the setting is one of the address
     this.saying = 0;
+    /** @type {Set<string> | null} */
+    this.waiting = null; // what has changed since the picture of this frame was drawn
     this.legendText = "";
 
     /**
@@ -170,7 +172,24 @@ export class Frame {
   moved(key, value) {
     this.set(key, value);
     this.mend(key);
-    this.changed(key);
+    if (this.waiting) this.waiting.add(key);
+    else this.picture([key]);
+  }
+
+  /**
+   * One picture a frame: the first change is drawn at once, all that follow before the next frame with that one.
+   *
+   * @param {Iterable<string>} keys
+   */
+  picture(keys) {
+    /** @type {Set<string>} */
+    const waiting = new Set();
+    this.waiting = waiting;
+    requestAnimationFrame(() => {
+      this.waiting = null;
+      if (waiting.size) this.picture(waiting);
+    });
+    for (const key of keys) this.changed(key);
   }
 
   /**

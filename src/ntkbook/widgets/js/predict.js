@@ -272,15 +272,11 @@ function buildPredict(frame) {
 
   /** @type {"x" | number | null} */
   let grip = null; // "x", or the number of a training point
-  /** @type {{ x: number, y: number } | null} */
-  let wanted = null;
   /** @type {(list: number[], value: number) => number} */
   const nearest = (list, value) => list.reduce((best, other) => (Math.abs(other - value) < Math.abs(best - value) ? other : best));
 
   /** @param {{ x: number, y: number }} to */
-  function drag(to) {
-    const { x, y } = to;
-    wanted = null;
+  function drag({ x, y }) {
     if (grip === "x") frame.moved("angle", nearest(degrees, x));
     else if (nearest(heights, y) !== state.value) frame.moved("value", nearest(heights, y));
   }
@@ -297,12 +293,9 @@ function buildPredict(frame) {
       learnedChart.svg.setPointerCapture(event.pointerId);
       if (b >= 0) frame.moved("label", b + 1);
       else frame.moved("angle", nearest(degrees, x));
-      wanted = null;
     },
     pointermove: (event) => {
-      if (grip === null) return;
-      if (wanted === null) requestAnimationFrame(() => wanted && grip !== null && drag(wanted));
-      wanted = dataAt(event);
+      if (grip !== null) drag(dataAt(event));
     },
     pointerup: () => (grip = null),
     pointercancel: () => (grip = null),

@@ -1,6 +1,7 @@
-// Train it live: a network trained in the page by gradient flow, its kernel beside it.
+// Train it live: a network trained in the page by gradient flow, its kernel beside it. The steps are taken in a worker.
 
 import { ACTIVATIONS } from "./activations.js";
+import { Background, serve } from "./background.js";
 import { Chart, HeatMap } from "./chart.js";
 import { COLOURS } from "./elements.js";
 import { reducedMotion, renderWith } from "./frame.js";
@@ -11,11 +12,23 @@ import { GradientFlow, evaluate, frozenFlow, makeTangents, predict, tangentKerne
 /** @import { Frame } from "./frame.js" */
 
 /** @typedef {{ depth: number, width: number, activation: string, speed: number, seed: number }} State */
+/** @typedef {Omit<State, "speed"> & { angles: number[], y: number[], curveAngles: number[] }} Setting */
+
+/**
+ * Go on with run `id` until this time, as far as the budget (milliseconds) reaches. A new id begins at time 0, in place of
+ * the run of the same role.
+ *
+ * @typedef {{ role: "shown" | "other", id: number, setting: Setting, until: number, budget: number }} Question
+ */
+/** @typedef {ReturnType<Run["report"]>} Report */
+/** @typedef {Report & { frozen: ReturnType<typeof frozenFlow> }} Shown */
 
 const STEP = 0.1; // of time, for the Runge-Kutta method
 const HORIZON = 60; // the time at which a run ends
 const OPENING = 1; // the time shown first
-const BUDGET = 6; // milliseconds of a frame for steps; the first step of a frame is always taken
+const BUDGET = 10; // milliseconds in which a worker answers; the first step is always taken
+const BUDGET_IN_PAGE = 6; // where there is no worker
+const SLOW = 0.9; // of the speed chosen: below, the reader is told
 const CURVE_POINTS = 41;
 /** @type {Record<number, number[]>} */
 const WIDTHS = { 1: [16, 32, 64, 128, 256, 512, 1024], 2: [16, 32, 64, 128, 256] };
@@ -36,63 +49,76 @@ function relativeDistance(kernel, start) {
   return Math.sqrt(change / size);
 }
 
-/** One network from its random start: the exact flow, the prediction of the frozen kernel, and what was recorded on the way. */
+/** One network from its random start: the exact flow, what the frozen kernel is made of, and what was recorded on the way. */
 class Run {
-  /** @param {Omit<State, "speed"> & { angles: number[], y: number[], curveAngles: number[] }} setting */
-  constructor({ width, depth, activation, seed, angles, y, curveAngles }) {
-    this.width = width;
-    this.setting = { depth, activation, seed };
+  /**
+   * @param {number} id
+   * @param {Setting} setting
+   */
+  constructor(id, setting) {
+    const { width, depth, activation, seed, angles, y, curveAngles } = setting;
+    this.id = id;
+    this.setting = setting;
     this.net = drawNetwork({ width, depth, inputDim: 2, activation, seed });
     this.flow = new GradientFlow(this.net, onCircle(angles), y);
-    this.curvePoints = makeTangents(this.net, onCircle(curveAngles));
-    evaluate(this.net, this.curvePoints);
-    this.curveTime = 0;
-    this.startKernel = this.flow.kernel;
-    this.kernel = this.startKernel;
-    this.frozen = frozenFlow({
-      kernel: this.startKernel,
-      testKernel: tangentKernel(this.net, this.curvePoints, this.flow.stages[0]),
-      outputs: this.flow.outputs,
-      testOutputs: this.curvePoints.outputs.slice(),
+    this.curve = makeTangents(this.net, onCircle(curveAngles));
+    evaluate(this.net, this.curve);
+    this.start = {
+      kernel: this.flow.kernel,
+      testKernel: tangentKernel(this.net, this.curve, this.flow.stages[0]),
+      outputs: this.flow.outputs.slice(),
+      testOutputs: this.curve.outputs.slice(),
       y,
-    });
-    this.taken = -1; // the frame in which the last step was taken
+    };
     this.times = [0];
     this.losses = [this.flow.loss];
     this.distances = [0];
   }
 
-  get time() {
-    return this.flow.time;
-  }
-
   get finished() {
-    return this.time > HORIZON - STEP / 2;
-  }
-
-  /** f at the angles of the curve, now. */
-  get curve() {
-    if (this.curveTime !== this.time) predict(this.net, this.curvePoints);
-    this.curveTime = this.time;
-    return this.curvePoints.outputs;
-  }
-
-  get distance() {
-    return this.distances[this.distances.length - 1];
-  }
-
-  get loss() {
-    return this.losses[this.losses.length - 1];
+    return this.flow.time > HORIZON - STEP / 2;
   }
 
   advance() {
     this.flow.step(STEP);
-    this.kernel = this.flow.kernel;
-    this.times.push(this.time);
+    this.times.push(this.flow.time);
     this.losses.push(this.flow.loss);
-    this.distances.push(relativeDistance(this.kernel, this.startKernel));
+    this.distances.push(relativeDistance(this.flow.kernel, this.start.kernel));
+  }
+
+  /** All that the page shows of it. */
+  report() {
+    const { id, setting, start, finished, times, losses, distances, flow } = this;
+    return {
+      id, setting, start, finished, times, losses, distances,
+      time: flow.time,
+      loss: losses[losses.length - 1],
+      distance: distances[distances.length - 1],
+      kernel: flow.kernel,
+      outputs: flow.outputs.slice(),
+      curve: predict(this.net, this.curve).slice(),
+    };
   }
 }
+
+/** Keeps the runs under way, and takes the steps that it is asked for. */
+function trainer() {
+  /** @type {Map<string, Run>} */
+  const runs = new Map();
+  /** @param {Question} question */
+  return ({ role, id, setting, until, budget }) => {
+    const begun = performance.now();
+    let run = runs.get(role);
+    if (run?.id !== id) runs.set(role, (run = new Run(id, setting)));
+    while (!run.finished && run.flow.time < until - STEP / 2) {
+      run.advance();
+      if (performance.now() - begun > budget) break;
+    }
+    return run.report();
+  };
+}
+
+serve(trainer());
 
 /** @param {Frame<State>} frame */
 function buildTrain(frame) {
@@ -122,7 +148,6 @@ function buildTrain(frame) {
   const playButton = frame.button("Play", () => (playing ? pause() : play()), { primary: true });
   frame.button("Restart", () => {
     restart();
-    draw();
     play();
   });
   frame.button("New weights", () => frame.moved("seed", state.seed + 1));
@@ -149,23 +174,36 @@ function buildTrain(frame) {
   };
   frame.restore();
 
-  let run = newRun(state.width);
-  /** @type {Map<number, Run>} width -> a finished run of the same depth, activation and seed */
+  const train = trainer();
+  const background = new Background(frame.model.get("_esm"), train);
+  frame.cleanups.push(() => background.close());
+
+  let id = 0; // of the run to be shown
+  let run = shown(train({ role: "shown", id, setting: setting(state.width), until: OPENING, budget: 40 }));
+  /** @type {Map<number, Report>} width -> a finished run of the same depth, activation and seed */
   let others = new Map();
-  /** @type {Run | null} */
-  let background = null; // the run of another width under way
   let playing = false;
   let visible = true;
   /** @type {number | null} */
-  let target = null; // a time to reach without the reader waiting
-  let debt = 0;
+  let target = run.time < OPENING - STEP / 2 ? OPENING : null; // a time to reach without the reader waiting
+  let due = 0; // the time to which playing has come
   let last = 0;
+  let pace = 0; // time units a second that the last second has brought
   /** @type {number | null} */
   let request = null;
-  let waiting = false; // for an idle moment
-  let stopped = false;
-  let frames = 0;
+  let told = 0; // the time of the run at the last frame
+  let fresh = false; // whether there is something new to draw
   let described = 0;
+
+  /** @type {(width: number) => Setting} */
+  function setting(width) {
+    return { width, depth: state.depth, activation: state.activation, seed: state.seed, angles, y, curveAngles };
+  }
+
+  /** @type {(report: Report) => Shown} */
+  function shown(report) {
+    return { ...report, frozen: frozenFlow(report.start) };
+  }
 
   // Drawing
 
@@ -194,18 +232,17 @@ function buildTrain(frame) {
     distance.remove((key) => key.startsWith("other"));
     if (!run.finished) return; // a guess comes first
     for (const [width, other] of others) {
-      if (width === run.width) continue;
+      if (width === run.setting.width) continue;
       distance.line(`other ${width}`, other.times, other.distances, { colour: COLOURS.guide, width: 1 });
       distance.label(`other name ${width}`, HORIZON, other.distance, `*m* = ${width}`, { anchor: "end", dx: -4, dy: -8 });
     }
   }
 
-  function draw({ curve = true } = {}) {
+  function draw() {
+    fresh = false;
     const frozen = run.frozen.at(run.time);
-    if (curve) {
-      fit.line("frozen", curveAngles, frozen.testOutputs, { colour: COLOURS[2], width: 2.6, opacity: 0.75 });
-      fit.line("exact", curveAngles, run.curve.slice());
-    }
+    fit.line("frozen", curveAngles, frozen.testOutputs, { colour: COLOURS[2], width: 2.6, opacity: 0.75 });
+    fit.line("exact", curveAngles, run.curve);
     if (run.loss < loss.axes.y.min) loss.setAxes({ y: { min: run.loss / 3 } });
     loss.line("exact", run.times, run.losses);
     loss.dots("now", [run.time], [run.loss]);
@@ -213,9 +250,10 @@ function buildTrain(frame) {
     distance.line("exact", run.times, run.distances, { width: 2 });
     distance.dots("now", [run.time], [run.distance]);
     if (run.finished) drawOthers();
-    const size = Math.max(...run.startKernel.map(Math.abs));
+    const before = run.start.kernel;
+    const size = Math.max(...before.map(Math.abs));
     kernelMap.update(run.kernel, size);
-    changeMap.update(run.kernel.map((k, i) => k - run.startKernel[i]), size / 4);
+    changeMap.update(run.kernel.map((k, i) => k - before[i]), size / 4);
     describe(frozen);
   }
 
@@ -224,108 +262,108 @@ function buildTrain(frame) {
     const now = performance.now();
     if (playing && now - described < 250) return;
     described = now;
+    const { width, depth, activation } = run.setting;
     const moved = `${readable(100 * run.distance, 2)} %`;
+    const late = playing && pace < SLOW * state.speed ? ` <span class="ntk-quiet">This machine reaches ${readable(pace, 2)} time units/s.</span>` : "";
     frame.summarise(
-      `At <i>t</i> = ${fixed(run.time, 1)} the kernel of this network of width ${state.width} has moved by ${moved} of its size. ` +
-        `Loss ${readable(run.loss, 2)}; with the kernel frozen ${readable(frozen.loss, 2)}.`,
+      `At <i>t</i> = ${fixed(run.time, 1)} the kernel of this network of width ${width} has moved by ${moved} of its size. ` +
+        `Loss ${readable(run.loss, 2)}; with the kernel frozen ${readable(frozen.loss, 2)}.${late}`,
       { aloud: !playing },
     );
-    const setting = `width ${state.width}, ${state.depth} hidden layer${state.depth > 1 ? "s" : ""}, ${state.activation}, time ${fixed(run.time, 1)}`;
-    const ends = run.finished ? [...others].map(([width, other]) => `Width ${width} ends at ${readable(100 * other.distance, 2)} %.`) : [];
-    const gap = Math.max(...run.flow.outputs.map((f, b) => Math.abs(f - frozen.outputs[b])));
-    fit.describe(`The function the network computes and the prediction of the frozen kernel; they differ by at most ${readable(gap, 2)} at the data points. ${setting}.`);
-    loss.describe(`Loss against time on a logarithmic axis: ${readable(run.loss, 2)}, predicted ${readable(frozen.loss, 2)} by the frozen kernel. ${setting}.`);
-    kernelMap.describe(`Neural tangent kernel, ${y.length} by ${y.length}; its largest entry is ${readable(Math.max(...run.kernel), 2)}. ${setting}.`);
-    changeMap.describe(`Change of the kernel since the start, relative size ${moved}. ${setting}.`);
-    distance.describe(`Relative distance of the kernel from its start against time: ${moved}. ${ends.join(" ")} ${setting}.`);
+    const where = `width ${width}, ${depth} hidden layer${depth > 1 ? "s" : ""}, ${activation}, time ${fixed(run.time, 1)}`;
+    const ends = run.finished ? [...others].map(([m, other]) => `Width ${m} ends at ${readable(100 * other.distance, 2)} %.`) : [];
+    const gap = Math.max(...run.outputs.map((f, b) => Math.abs(f - frozen.outputs[b])));
+    fit.describe(`The function the network computes and the prediction of the frozen kernel; they differ by at most ${readable(gap, 2)} at the data points. ${where}.`);
+    loss.describe(`Loss against time on a logarithmic axis: ${readable(run.loss, 2)}, predicted ${readable(frozen.loss, 2)} by the frozen kernel. ${where}.`);
+    kernelMap.describe(`Neural tangent kernel, ${y.length} by ${y.length}; its largest entry is ${readable(Math.max(...run.kernel), 2)}. ${where}.`);
+    changeMap.describe(`Change of the kernel since the start, relative size ${moved}. ${where}.`);
+    distance.describe(`Relative distance of the kernel from its start against time: ${moved}. ${ends.join(" ")} ${where}.`);
   }
 
   // Running
 
-  function restart() {
+  /** A new run from time 0, shown as soon as it has come to time `until`. */
+  function restart(until = 0) {
     const { depth, activation, seed } = run.setting;
     const kin = depth === state.depth && activation === state.activation && seed === state.seed;
     if (!kin) others = new Map();
-    else if (run.finished) others.set(run.width, run);
-    run = newRun(state.width);
-    begin();
+    else if (run.finished) others.set(run.setting.width, run);
+    id += 1;
+    due = until;
+    target = playing ? null : until;
+    advance(until);
+  }
+
+  /** @param {number} until */
+  function advance(until) {
+    const budget = background.worker ? BUDGET : BUDGET_IN_PAGE;
+    background.ask({ role: "shown", id, setting: setting(state.width), until, budget }, receive);
+    schedule();
+  }
+
+  /** @param {Report} report */
+  function receive(report) {
+    const another = report.id !== run.id;
+    run = another ? shown(report) : { ...report, frozen: run.frozen };
+    if (another) begin();
+    if (target !== null) {
+      if (run.finished || run.time >= target - STEP / 2) target = null;
+      else advance(target);
+    }
+    fresh = target === null || !reducedMotion();
+    schedule();
   }
 
   function begin() {
-    debt = 0;
-    background = null;
+    told = run.time;
     setUpAxes();
     drawOthers();
-    later();
   }
 
-  /** @param {number} width */
-  function newRun(width) {
-    return new Run({ depth: state.depth, activation: state.activation, seed: state.seed, width, angles, y, curveAngles });
-  }
-
-  /** In idle moments, runs of other widths to compare with. */
-  function later() {
-    if (waiting) return;
-    waiting = true;
-    if ("requestIdleCallback" in window) window.requestIdleCallback(workLater);
-    else setTimeout(workLater, 50);
-  }
-
-  function workLater() {
-    waiting = false;
-    const missing = COMPARED[state.depth].filter((width) => width !== run.width && !others.has(width));
-    if (stopped || !missing.length) return;
-    background ??= newRun(missing[0]);
-    for (const start = performance.now(); !background.finished && performance.now() - start < BUDGET; ) background.advance();
-    if (background.finished) {
-      others.set(background.width, background);
-      background = null;
-      drawOthers();
-    }
-    later();
-  }
-
-  /** @type {(budget: number, wanted: () => boolean) => void} */
-  function steps(budget, wanted) {
-    const start = performance.now();
-    while (!run.finished && (run.taken !== frames || performance.now() - start < budget) && wanted()) {
-      run.advance();
-      run.taken = frames;
-    }
+  /** While nothing else is wanted: runs of other widths to compare with. */
+  function compare() {
+    if (!background.idle) return;
+    const { width, depth } = run.setting;
+    const missing = COMPARED[depth].find((m) => m !== width && !others.has(m));
+    if (missing === undefined) return;
+    const budget = background.worker ? BUDGET : BUDGET_IN_PAGE;
+    const question = { role: /** @type {const} */ ("other"), id: 1000 * id + missing, setting: setting(missing), until: HORIZON, budget };
+    background.ask(question, (report) => {
+      if (report.finished && Math.floor(report.id / 1000) === id) others.set(missing, report);
+      if (report.finished) drawOthers();
+      compare();
+    });
   }
 
   /** @param {number} now */
   function tick(now) {
     request = null;
-    frames += 1;
-    const curve = state.depth === 1 || state.width < 128 || frames % 3 === 0;
-    if (target !== null) {
-      const near = target - STEP / 2;
-      steps(2 * BUDGET, () => run.time < near);
-      if (run.finished || run.time >= near) target = null;
-      if (target === null || !reducedMotion()) draw({ curve: curve || target === null });
-    } else {
-      debt = Math.min(debt + clamp((now - last) / 1000, 0, 0.05) * state.speed, 0.05 * state.speed + STEP);
-      steps(BUDGET, () => debt >= STEP && (debt -= STEP, true));
+    if (playing && run.id === id) {
+      const seconds = (now - last) / 1000;
+      due = Math.min(due + clamp(seconds, 0, 0.05) * state.speed, run.time + 0.1 * state.speed + STEP, HORIZON);
+      pace = seconds > 0.25 ? state.speed : pace + (run.time - told) - pace * seconds; // after a halt it begins anew
+      told = run.time;
       if (run.finished) pause();
-      draw({ curve: curve || run.finished });
+      else if (due > run.time + STEP / 2) advance(due);
     }
     last = now;
+    if (fresh) draw();
     schedule();
   }
 
   function schedule() {
-    const wanted = target !== null || (playing && visible);
-    frame.root.setAttribute("aria-busy", String(target !== null));
-    if (wanted && request === null) request = requestAnimationFrame(tick);
+    frame.root.setAttribute("aria-busy", String(target !== null || run.id !== id));
+    if ((fresh || (playing && visible)) && request === null) request = requestAnimationFrame(tick);
+    compare();
   }
 
   function play() {
-    if (run.finished) restart();
-    target = null;
     playing = true;
     playButton.textContent = "Pause";
+    pace = state.speed;
+    target = null;
+    due = run.time;
+    if (run.finished) restart();
     schedule();
   }
 
@@ -335,18 +373,14 @@ function buildTrain(frame) {
   }
 
   frame.changed = (key) => {
-    if (key === "speed") return;
-    const shown = target ?? run.time;
-    restart();
-    target = playing ? null : shown;
-    draw();
-    requestAnimationFrame(schedule); // the picture first
+    pace = state.speed;
+    if (key !== "speed") restart(target ?? run.time);
   };
 
   begin();
-  steps(40, () => run.time < OPENING - STEP / 2);
   draw();
-  if (run.time < OPENING - STEP / 2) target = OPENING;
+  if (target !== null) advance(target);
+  schedule();
 
   const observer = new IntersectionObserver(([entry]) => {
     visible = entry.isIntersecting;
@@ -357,8 +391,6 @@ function buildTrain(frame) {
     observer.disconnect();
     if (request !== null) cancelAnimationFrame(request);
     playing = false;
-    target = null;
-    stopped = true;
   });
 }
 

@@ -155,7 +155,7 @@ function buildTruncation(frame) {
   const kernel = new Chart({ title: "" });
   const overWidths = new Chart({ title: "" });
   const inTime = new Chart({ title: "" });
-  for (const chart of [output, kernel, overWidths, inTime]) frame.panel(chart);
+  for (const chart of [kernel, output, overWidths, inTime]) frame.panel(chart); // every control moves the first of them
 
   const widthAxis = {
     min: widths[0] / 1.3, max: widths[widths.length - 1] * 1.3, log: true, label: "width *m*",
