@@ -96,7 +96,7 @@ async (root, [depth, width, speed]) => {
 
 
 def widget_rows() -> list[Row]:
-    """The widgets in a browser of half the speed: answer of each control by keyboard and pointer, frames, time units."""
+    """The widgets in a browser of half the speed: answer of each control by keyboard and pointer, and frames."""
     import browser as local_browser  # of tools/, as the tests use it
     from playwright.sync_api import sync_playwright
 
