@@ -139,9 +139,9 @@ def page_rows(launched: Any, path: Path) -> list[Row]:
                     slowest[entry] = max(slowest.get(entry, 0), answer(page, sweep))
         rows += [Row(entry, time, "ms", BUDGET) for entry, time in slowest.items()]
         if widget == "train-live":
-            for setting in ((1, 16, 5), (1, 1024, 5), (1, 1024, 20), (2, 256, 5), (2, 256, 20)):
-                frames, speed = root.evaluate(FRAMES, list(setting))
-                name = "{}, {}, H={}, m={}, speed {}".format(path.stem, widget, *setting)
+            for run in ((1, 16, 5), (1, 1024, 5), (1, 1024, 20), (2, 256, 5), (2, 256, 20)):
+                frames, speed = root.evaluate(FRAMES, list(run))
+                name = "{}, {}, H={}, m={}, speed {}".format(path.stem, widget, *run)
                 rows.append(Row(f"{name}: frames", frames, "/s", "60"))
                 rows.append(Row(f"{name}: time units", speed, "/s"))
             root.get_by_role("button", name="Pause").click()
