@@ -5,12 +5,12 @@ Chromium's throttle makes the page's own thread as slow as on a machine of half 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import BUILD, Row
+from benchmarks.measure import Row
+from benchmarks.pages import each_page
 
 SLOWER = 2
 SWEEPS = 4  # of each control at most: other work on the machine delays one, hardly all
@@ -97,21 +97,7 @@ async (root, [depth, width, speed]) => {
 
 def widget_rows() -> list[Row]:
     """The widgets in a browser of half the speed: answer of each control by keyboard and pointer, and frames."""
-    import browser as local_browser  # of tools/, as the tests use it
-    from playwright.sync_api import sync_playwright
-
-    pages = [
-        page for page in sorted((BUILD / "html" / "book").glob("*.html")) if "widget-view+json" in page.read_text()
-    ]
-    program = local_browser.find()
-    if not pages or not program:
-        print("left out: no built site (make book), or no browser (make browser)", file=sys.stderr)
-        return []
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        rows = [row for page in pages for row in page_rows(launched, page)]
-        launched.close()
-    return rows
+    return each_page(page_rows, holding="widget-view+json")
 
 
 def page_rows(launched: Any, path: Path) -> list[Row]:

@@ -18,7 +18,7 @@ import { GradientFlow, evaluate, frozenFlow, makeTangents, predict, tangentKerne
  * Go on with run `id` until this time, as far as the budget (milliseconds) reaches. A new id begins at time 0, in place of
  * the run of the same role.
  *
- * @typedef {{ role: "shown" | "other", id: number, setting: Setting, until: number, budget: number }} Question
+ * @typedef {{ role: string, id: number, setting: Setting, until: number, budget: number }} Question
  */
 /** @typedef {ReturnType<Run["report"]>} Report */
 /** @typedef {Report & { frozen: ReturnType<typeof frozenFlow> }} Shown */
@@ -294,10 +294,15 @@ function buildTrain(frame) {
     advance(until);
   }
 
+  /** @type {(role: string, width: number, until: number, take: (report: Report) => void) => void} */
+  function ask(role, width, until, take) {
+    const budget = background.worker ? BUDGET : BUDGET_IN_PAGE;
+    background.ask({ role, id, setting: setting(width), until, budget }, take);
+  }
+
   /** @param {number} until */
   function advance(until) {
-    const budget = background.worker ? BUDGET : BUDGET_IN_PAGE;
-    background.ask({ role: "shown", id, setting: setting(state.width), until, budget }, receive);
+    ask("shown", state.width, until, receive);
     schedule();
   }
 
@@ -323,13 +328,10 @@ function buildTrain(frame) {
   /** While nothing else is wanted: runs of other widths to compare with. */
   function compare() {
     if (!background.idle) return;
-    const { width, depth } = run.setting;
-    const missing = COMPARED[depth].find((m) => m !== width && !others.has(m));
+    const missing = COMPARED[state.depth].find((m) => m !== state.width && !others.has(m));
     if (missing === undefined) return;
-    const budget = background.worker ? BUDGET : BUDGET_IN_PAGE;
-    const question = { role: /** @type {const} */ ("other"), id: 1000 * id + missing, setting: setting(missing), until: HORIZON, budget };
-    background.ask(question, (report) => {
-      if (report.finished && Math.floor(report.id / 1000) === id) others.set(missing, report);
+    ask(`width ${missing}`, missing, HORIZON, (report) => {
+      if (report.finished && report.id === id) others.set(missing, report);
       if (report.finished) drawOthers();
       compare();
     });
