@@ -27,7 +27,7 @@ def refuse_silent_downcast(value: Any, name: str) -> None:
 
     NumPy arrays and scalars, and whatever converts to a NumPy array, do; numbers of Python declare no precision.
     """
-    if jnp.result_type(float) == jnp.float64 or isinstance(value, Array):
+    if isinstance(value, Array) or jnp.result_type(float) == jnp.float64:
         return
     if isinstance(value, list | tuple):
         for item in value:

@@ -89,4 +89,6 @@ def block_sizes(
 
 def _most(highest: int, fits: Callable[[int], bool]) -> int:
     """The largest number up to the highest that fits, 0 if none does."""
+    if fits(highest):  # as nearly always
+        return highest
     return bisect.bisect_left(range(1, highest + 1), True, key=lambda number: not fits(number))
