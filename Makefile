@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup browser book check test bench serve clean
+.PHONY: help setup browser book colab check test bench serve clean
 
 BOOTSTRAP := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -50,6 +50,9 @@ book: setup ## execute every chapter and build the site into _build/html
 	@echo "== executing the chapters and building the site"
 	$(BIN)/jupyter-book build . -W -n --keep-going -q $(if $(CI),--all)
 	@echo "The site: _build/html/index.html (make serve opens it)"
+
+colab: book ## the chapters as notebooks for Colab, into _build/colab
+	$(PYTHON) tools/notebooks.py --colab -o _build/colab
 
 serve: book ## open the site locally
 	$(PYTHON) -m webbrowser -t http://localhost:8000 & $(PYTHON) -m http.server 8000 --bind 127.0.0.1 -d _build/html

@@ -6,14 +6,15 @@ no raw directive reaches a reader.
     python tools/notebooks.py                                          # every chapter, into notebooks/
     python tools/notebooks.py --without-solutions book/networks.md     # for a class
     python tools/notebooks.py --in-place                               # as Markdown notebooks: what Binder opens
+    python tools/notebooks.py --colab -o _build/colab                  # with the last build's outputs: for Colab
 """
 
 import argparse
 from pathlib import Path
 
 import jupytext
-from ntksite.notebooks import Book, plain_notebook, write_in_place
-from ntksite.records import ROOT, expected_values
+from ntksite.notebooks import Book, install_source, plain_notebook, write_for_colab, write_in_place
+from ntksite.records import ROOT, executed_values, expected_values
 
 
 def main() -> None:
@@ -23,7 +24,13 @@ def main() -> None:
     parser.add_argument("--format", choices=["ipynb", "md"], default="ipynb")
     parser.add_argument("--without-solutions", action="store_true", help="leave out sketches and solutions")
     parser.add_argument("--in-place", action="store_true", help="convert every document where it stands (Binder)")
+    parser.add_argument("--colab", action="store_true", help="every chapter as last built, for Colab")
     arguments = parser.parse_args()
+
+    if arguments.colab:
+        write_for_colab(Book(ROOT, executed_values()), arguments.output, install_source(ROOT))
+        print(f"The notebooks for Colab: {arguments.output}")
+        return
 
     book = Book(ROOT, expected_values(ROOT))
     if arguments.in_place:

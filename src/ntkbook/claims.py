@@ -141,8 +141,9 @@ def claim(
     record = Claim(id, equation, statement, kind, float(measured), float(predicted), float(tolerance))
     if not record.holds:
         raise ClaimError(f"claim {id!r} does not hold, {_RELATIONS[kind]} fails: {statement}, {record.comparison}.")
-    _show(record, {"type": "claim", **asdict(record)})
-    _glue(id, record.measured)
+    data = {"text/plain": str(record), "text/html": record._repr_html_()}
+    if not _record({"type": "claim", **asdict(record)}, data):
+        print(record)
 
 
 def quote(id: str, value: Any) -> None:
@@ -156,35 +157,16 @@ def quote(id: str, value: Any) -> None:
     number = float(value)
     if not math.isfinite(number):
         raise ValueError(f"a quoted number must be finite, got {number} for {id!r}.")
-    _glue(id, number, {"type": "quote", "id": id, "value": number})
+    _record({"type": "quote", "id": id, "value": number}, {"text/plain": f"{id} = {number:.4g}"})
 
 
-def _in_notebook() -> bool:
+def _record(fields: dict[str, Any], data: dict[str, str]) -> bool:
+    """Show the data in a notebook and leave the record in its metadata; whether this is one."""
     from IPython import get_ipython
 
-    return get_ipython() is not None
-
-
-def _show(record: Claim, metadata: dict) -> None:
-    if not _in_notebook():
-        print(record)
-        return
+    if get_ipython() is None:
+        return False
     from IPython.display import display
 
-    data = {"text/plain": str(record), "text/html": record._repr_html_()}
-    display(data, raw=True, metadata={"ntkbook": metadata})
-
-
-def _glue(id: str, value: float, metadata: dict | None = None) -> None:
-    """Leave the number where the book's {glue:text} roles find it."""
-    if not _in_notebook():
-        return
-    from IPython.display import display
-
-    prefix = "application/papermill.record/"
-    scrap = {"scrapbook": {"name": id, "mime_prefix": prefix}}
-    display(
-        {prefix + "text/plain": repr(value)},
-        raw=True,
-        metadata=scrap | ({"ntkbook": metadata} if metadata else {}),
-    )
+    display(data, raw=True, metadata={"ntkbook": fields})
+    return True

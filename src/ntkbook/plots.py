@@ -66,7 +66,9 @@ _STYLE = {
 
 
 def use_style() -> None:
-    """Set matplotlib to the book's style: transparent figures in ink, drawn as reproducible SVG in notebooks.
+    """Set matplotlib to the book's style: transparent figures in ink, drawn in notebooks as reproducible SVG.
+
+    They are drawn as PNG too, for what shows a notebook without trusting it, as GitHub does.
 
     Examples
     --------
@@ -83,7 +85,7 @@ def use_style() -> None:
     if get_ipython() is not None:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-        set_matplotlib_formats("svg", metadata={"Date": None})
+        set_matplotlib_formats("svg", "retina", metadata={"Date": None})
 
 
 def power_laws(

@@ -13,6 +13,7 @@ PARTS = (
     "addresses",
     "edition",
     "execution",
+    "glue",
     "progress",
     "numbering",
     "mentions",

@@ -1,4 +1,4 @@
-"""The download button: the plain notebook of a chapter, with this build's numbers in its prose."""
+"""The download button: the plain notebook of a chapter, with the numbers and the outputs of this build."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 from ntksite.notebooks import Book, write_notebooks
-from ntksite.records import executed_records
+from ntksite.records import executed_values
 
 FOLDER = "notebooks"
 
@@ -17,8 +17,9 @@ def write(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None:
         return
     root = Path(app.srcdir)
-    values = {record.id: record.value for record in executed_records(root)}
-    write_notebooks(Book(root, values), Path(app.outdir) / FOLDER)
+    write_notebooks(Book(root, executed_values(root)), Path(app.outdir) / FOLDER)
+    for copied in (Path(app.outdir) / "_sources").rglob("*.ipynb"):
+        copied.unlink()  # by the theme, beside the launch buttons: no link leads there
 
 
 def offer_notebook(

@@ -34,7 +34,12 @@ class Record:
 
     @property
     def value(self) -> float:
-        return self.fields["measured" if self.type == "claim" else "value"]
+        return value(self.fields)
+
+
+def value(fields: dict[str, Any]) -> float:
+    """The number that a claim or a quote recorded."""
+    return fields["measured" if fields["type"] == "claim" else "value"]
 
 
 def documents(root: Path = ROOT) -> list[str]:
@@ -72,6 +77,10 @@ def executed_records(root: Path = ROOT) -> list[Record]:
                 if fields := output["metadata"].get("ntkbook"):
                     records.append(Record(document, 0, 0, fields))
     return records
+
+
+def executed_values(root: Path = ROOT) -> dict[str, float]:
+    return {record.id: record.value for record in executed_records(root)}
 
 
 def expected(root: Path = ROOT) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import logging
 import re
 from typing import Any, ClassVar
@@ -17,6 +18,8 @@ with book_extra("ntkbook.widgets"):
 from ntkbook.widgets._modules import SCRIPTS, module_text
 
 __all__ = ["BookWidget", "module_text"]
+
+QUESTION = re.compile(r'^    question: "(.+)",$', re.MULTILINE)
 
 
 class BookWidget(anywidget.AnyWidget):
@@ -40,6 +43,8 @@ class BookWidget(anywidget.AnyWidget):
     registry: ClassVar[dict[str, type[BookWidget]]] = {}
     #: As in the page, where the root element has it as ``data-ntk-widget``.
     name: ClassVar[str]
+    #: What it asks, as its script says.
+    question: ClassVar[str]
 
     _esm: ClassVar[str]
     _css: ClassVar[str] = (SCRIPTS / "widget.css").read_text(encoding="utf-8")
@@ -48,11 +53,21 @@ class BookWidget(anywidget.AnyWidget):
         super().__init_subclass__(**keywords)
         if isinstance(vars(cls).get("_esm"), str):  # not the class that traitlets derives for every single object
             cls.name = re.sub(r"(?<=.)(?=[A-Z])", "-", cls.__name__).lower()
+            question = QUESTION.search(cls._esm)
+            cls.question = question[1] if question else ""
             BookWidget.registry[cls.name] = cls
 
     def __init__(self, meta: dict[str, Any], data: np.ndarray | None = None) -> None:
         super().__init__(meta=meta, data=b"" if data is None else as_bytes(data))
         self.on_msg(self._receive)
+
+    def _repr_mimebundle_(self, **keywords: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The live figure, and its name and question for what cannot show it."""
+        data, metadata = super()._repr_mimebundle_(**keywords) or ({}, {})
+        title = self.name.replace("-", " ").capitalize()
+        data["text/plain"] = f"{title}: {self.question}"
+        data["text/html"] = f"<p><strong>{html.escape(title)}</strong>: {html.escape(self.question)}</p>"
+        return data, metadata
 
     def answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
         """What the page asks for, as (meta, array); a subclass that computes says how."""

@@ -13,6 +13,7 @@ import nbformat
 
 from ntksite.notebooks.book import Book, Chapter, Target, authors, kind_of
 from ntksite.notebooks.myst import Block, ConversionError, Directive, Math, Text
+from ntksite.notebooks.outputs import executed_cells, still
 
 ADMONITIONS = "attention caution danger error hint important note seealso tip warning".split()
 CHOICE = re.compile(r"^- \[([ x])\] ", flags=re.M)  # of a self-check, see ntksite.questions
@@ -21,12 +22,19 @@ ANSWERS = ("sketch", "solution")  # first words of the titles of what a student'
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
-def plain_notebook(book: Book, document: str, *, solutions: bool = True) -> nbformat.NotebookNode:
-    """The plain notebook of a document; without solutions it keeps the hints and drops the rest."""
+def plain_notebook(
+    book: Book, document: str, *, solutions: bool = True, outputs: bool = False
+) -> nbformat.NotebookNode:
+    """The plain notebook of a document, with the outputs of the last build where they are asked for.
+
+    Without solutions it keeps the hints and drops the rest.
+    """
     chapter = book.chapters[document]
     renderer = Renderer(book, chapter, solutions)
     cells = []
     try:
+        if outputs:
+            renderer.take_outputs()
         for i, cell in enumerate(chapter.notebook.cells):
             if cell.cell_type != "code":
                 source = renderer.blocks(chapter.blocks[i]) if i in chapter.blocks else cell.source
@@ -43,10 +51,10 @@ def plain_notebook(book: Book, document: str, *, solutions: bool = True) -> nbfo
 
 
 def write_notebooks(book: Book, folder: Path) -> None:
-    """Write every chapter that has code to `folder` as NAME.ipynb."""
+    """Write every chapter that has code to `folder` as NAME.ipynb, with the outputs of the last build."""
     folder.mkdir(parents=True, exist_ok=True)
     for document in book.executable():
-        nbformat.write(plain_notebook(book, document), folder / f"{Path(document).name}.ipynb")
+        nbformat.write(plain_notebook(book, document, outputs=True), folder / f"{Path(document).name}.ipynb")
 
 
 def write_in_place(book: Book) -> None:
@@ -54,6 +62,11 @@ def write_in_place(book: Book) -> None:
     plain = {document: plain_notebook(book, document) for document in book.chapters}
     for document, notebook in plain.items():
         jupytext.write(notebook, book.root / f"{document}.md", fmt="md:markdown")
+
+
+def described(cell: nbformat.NotebookNode) -> str:
+    """The description of the picture that a code cell draws, "" without one."""
+    return " ".join(cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "").split())
 
 
 ROLE_OR_CODE = re.compile(
@@ -73,6 +86,7 @@ class Renderer:
         self.book = book
         self.chapter = chapter
         self.solutions = solutions
+        self.runs: dict[int, dict[str, Any]] = {}
 
     # cells
 
@@ -82,11 +96,25 @@ class Renderer:
         metadata: dict[str, Any] = {"tags": tags} if tags else {}
         if {"hide-input", "hide-cell", "remove-input", "remove-cell"} & set(tags):
             metadata["jupyter"] = {"source_hidden": True}
-        return nbformat.v4.new_code_cell(cell.source, id=f"code-{index}", metadata=metadata)
+        if alt := described(cell):
+            metadata["alt"] = alt  # what nbconvert says of the cell's picture
+        return nbformat.v4.new_code_cell(cell.source, id=f"code-{index}", metadata=metadata, **self.runs.get(index, {}))
+
+    def take_outputs(self) -> None:
+        """Take what the build has made of the code cells: their counts, and outputs that can be looked at."""
+        places = {i: cell for i, cell in enumerate(self.chapter.notebook.cells) if cell.cell_type == "code"}
+        document, site = self.chapter.document, self.book.site
+        runs = executed_cells(self.book.root, document, [cell.source for cell in places.values()])
+        page = f"{site}/{document}.html" if site else ""
+        for (i, cell), run in zip(places.items(), runs, strict=True):
+            outputs = [still(output, page, described(cell)) for output in run.outputs]
+            self.runs[i] = {"outputs": outputs, "execution_count": run.execution_count}
 
     def caption(self, cell: nbformat.NotebookNode, index: int) -> str:
+        """The caption, and the description of the picture, which notebooks show to nobody."""
         caption = self.inline(cell.metadata["mystnb"]["figure"].get("caption", "").strip())
-        return f"**Fig. {self.chapter.figures[index]}** {caption}".strip()
+        words = f"\n{self.folded('The picture in words', alt)}" if (alt := described(cell)) else ""
+        return f"**Fig. {self.chapter.figures[index]}** {caption}".strip() + words.rstrip("\n")
 
     # blocks
 
