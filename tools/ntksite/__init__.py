@@ -28,6 +28,7 @@ PARTS = (
     "pages",
     "reading",
     "downloads",
+    "launch",
 )
 
 
