@@ -1,4 +1,4 @@
-"""The repository as Binder takes it: a copy, with an environment made by the scripts that Binder would run."""
+"""Where readers run the chapters: a copy of the repository as Binder takes it, and what Colab brings without one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
-from ntksite.notebooks import Book
-from ntksite.records import ROOT, documents, expected, notebook_records
+from ntksite.notebooks import Book, write_for_colab
+from ntksite.records import ROOT, documents, executed_values, expected, notebook_records
+from release import versions
 from release.outputs import problems
+
+import ntkbook
 
 if TYPE_CHECKING:
     from repo2docker.buildpacks import BuildPack
@@ -40,42 +43,83 @@ def build_pack() -> BuildPack:
         os.chdir(before)
 
 
-class Reader:
-    """A copy of the repository, and beside it a virtual environment with what `requirements.txt` asks for."""
+class Environment:
+    """A fresh virtual environment, with a home and a folder to work in that are its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.repository = folder / "repository"
+        self.folder = folder
         self.home = folder / "home"
-        self.home.mkdir()
+        self.home.mkdir(parents=True)
+        self.bin = folder / "venv" / "bin"
+        self.run(Path(sys.base_prefix) / "bin" / "python3", "-m", "venv", folder / "venv")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "PYTEST", "PYTHON"))}
+        return kept | {"PATH": f"{self.bin}:{kept['PATH']}", "HOME": str(self.home)}
+
+    def run(self, *command: object, folder: Path | None = None) -> str:
+        words = [str(word) for word in command]
+        run = subprocess.run(
+            words, cwd=folder or self.folder, env=self.environment, capture_output=True, text=True, timeout=900
+        )
+        assert run.returncode == 0, f"{' '.join(words)}\n{run.stdout}\n{run.stderr}"
+        return run.stdout
+
+    def execute(self, path: Path) -> dict[str, Any]:
+        """The notebook, run from top to bottom in a fresh kernel where it lies."""
+        self.run("jupyter", "execute", "--inplace", "--timeout=600", path.name, folder=path.parent)
+        return json.loads(path.read_text())
+
+
+class Reader(Environment):
+    """What `requirements.txt` asks for, and a copy of the repository beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.repository = self.folder = folder / "repository"
         listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         for name in filter(None, names.split("\0")):
             if (ROOT / name).is_file():
                 (self.repository / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, self.repository / name)
-        self.bin = folder / "venv" / "bin"
-        python = Path(sys.base_prefix) / "bin" / "python3"
-        self.run(python, "-m", "venv", folder / "venv")
         for script in build_pack().install_scripts:
             self.run("bash", "-c", script.replace("${KERNEL_PYTHON_PREFIX}", str(folder / "venv")))
-
-    @property
-    def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "PYTEST"))}
-        return kept | {"PATH": f"{self.bin}:{kept['PATH']}", "HOME": str(self.home)}
-
-    def run(self, *command: object, folder: Path | None = None) -> str:
-        words = [str(word) for word in command]
-        run = subprocess.run(
-            words, cwd=folder or self.repository, env=self.environment, capture_output=True, text=True, timeout=900
-        )
-        assert run.returncode == 0, f"{' '.join(words)}\n{run.stdout}\n{run.stderr}"
-        return run.stdout
 
     def write_notebook(self, document: str, folder: Path) -> Path:
         """The chapter's plain notebook, by the script that a reader is told to run."""
         self.run("python", "tools/notebooks.py", f"{document}.md", "-o", folder)
         return folder / f"{Path(document).name}.ipynb"
+
+
+class Colab(Environment):
+    """What Colab brings and the chapters need, without the package, which pip finds as if it were released."""
+
+    WIDGETS = {"ipywidgets": "7.7.1", "widgetsnbextension": "", "jupyterlab-widgets": ""}  # Colab shows none of line 8
+
+    def __init__(self, folder: Path) -> None:
+        self.wheels = folder / "wheels"
+        self.pins = folder / "pins.txt"
+        super().__init__(folder)
+        pins = versions.lock(ROOT) | self.WIDGETS
+        self.pins.write_text("".join(f"{name}=={version}\n" for name, version in pins.items() if version))
+        self.run("pip", "wheel", "--no-deps", "--wheel-dir", self.wheels, ROOT)
+        self.run("pip", "install", "ipykernel", "nbclient", "ipywidgets")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        inherited = super().environment
+        places = f"{self.wheels} {inherited.get('PIP_FIND_LINKS', '')}".strip()
+        return inherited | {"PIP_FIND_LINKS": places, "PIP_CONSTRAINT": str(self.pins)}
+
+    def write_notebook(self, document: str) -> Path:
+        """The chapter's notebook, alone in a folder; its first cell wants the release."""
+        notebooks = self.folder / "notebooks"
+        write_for_colab(Book(ROOT, executed_values()), notebooks, f"ntkbook[book]=={ntkbook.__version__}")
+        folder = self.folder / "content"
+        folder.mkdir()
+        return (notebooks / f"{Path(document).name}.ipynb").rename(folder / f"{Path(document).name}.ipynb")
 
 
 def names(code: str) -> tuple[set[str], set[str]]:

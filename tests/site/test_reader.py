@@ -56,8 +56,7 @@ def test_environment_has_all_that_chapters_and_package_import(reader: Reader) ->
 def test_a_chapter_runs_as_a_plain_notebook(reader: Reader, tmp_path: Path) -> None:
     """Top to bottom in a fresh kernel; its claims come out as in the book."""
     path = reader.write_notebook(PLAIN, tmp_path)
-    reader.run("jupyter", "execute", "--inplace", "--timeout=600", path.name, folder=tmp_path)
-    assert wrong_claims(json.loads(path.read_text()), PLAIN) == []
+    assert wrong_claims(reader.execute(path), PLAIN) == []
 
 
 def test_cells_rest_on_those_that_give_their_names() -> None:

@@ -11,11 +11,11 @@ BRANCH = "colab"  # holds what `make colab` writes
 
 LABELS = {
     "Binder": (
-        "Binder: no account, ready in 1 to 5 minutes",
+        "Binder: no account, 1 to 5 minutes",
         "Opens this chapter in JupyterLab on mybinder.org, which first sets up a machine.",
     ),
     "Colab": (
-        "Colab: Google account, ready in 1 minute",
+        "Colab: Google account, 1 minute",
         "Opens this chapter in Google Colab. Its first cell installs the package, which takes about a minute.",
     ),
 }

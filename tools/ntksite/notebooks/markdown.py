@@ -97,7 +97,7 @@ class Renderer:
         if {"hide-input", "hide-cell", "remove-input", "remove-cell"} & set(tags):
             metadata["jupyter"] = {"source_hidden": True}
         if alt := described(cell):
-            metadata["alt"] = alt  # what nbconvert says of the cell's picture
+            metadata["alt"] = alt  # nbconvert --template classic reads it; the caption has it for all
         return nbformat.v4.new_code_cell(cell.source, id=f"code-{index}", metadata=metadata, **self.runs.get(index, {}))
 
     def take_outputs(self) -> None:
@@ -111,7 +111,7 @@ class Renderer:
             self.runs[i] = {"outputs": outputs, "execution_count": run.execution_count}
 
     def caption(self, cell: nbformat.NotebookNode, index: int) -> str:
-        """The caption, and the description of the picture, which notebooks show to nobody."""
+        """The caption, and the description of the picture, which no front end takes from the chapter."""
         caption = self.inline(cell.metadata["mystnb"]["figure"].get("caption", "").strip())
         words = f"\n{self.folded('The picture in words', alt)}" if (alt := described(cell)) else ""
         return f"**Fig. {self.chapter.figures[index]}** {caption}".strip() + words.rstrip("\n")

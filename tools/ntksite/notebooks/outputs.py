@@ -35,7 +35,7 @@ def still(output: nbformat.NotebookNode, page: str, alt: str) -> nbformat.Notebo
         shown = {"text/html": f"{html}\n<p>{LIVE}{link}.</p>", "text/plain": text + f"\n{page}" * bool(page)}
         return nbformat.v4.new_output("display_data", shown)
     if "image/png" in data:
-        metadata = {"image/png": output.metadata.get("image/png", {}) | {"alt": alt}}
+        metadata = {"image/png": output.metadata.get("image/png", {})}  # its size
         shown = {"image/png": on_white(data["image/png"]), "text/plain": alt or data["text/plain"]}
         return nbformat.v4.new_output("display_data", shown, metadata=metadata)
     return output
