@@ -80,17 +80,15 @@ def notebook():
     InteractiveShell.clear_instance()
 
 
-def test_a_notebook_keeps_the_record_and_the_number(notebook):
+def test_a_notebook_keeps_the_record_and_shows_what_any_front_end_knows(notebook):
     claim("slope", "(2.3)", "a < b & c", kind="exponent", measured=-1.0, predicted=-1.0, tolerance=0.1)
     quote("width", 512)
-    shown, glued, quoted = notebook.outputs
+    shown, quoted = notebook.outputs
     record = shown.metadata["ntkbook"]
     assert record == {
         "type": "claim", "id": "slope", "equation": "(2.3)", "statement": "a < b & c", "kind": "exponent",
         "measured": -1.0, "predicted": -1.0, "tolerance": 0.1,
     }  # fmt: skip
     assert "a &lt; b &amp; c" in shown.data["text/html"] and shown.data["text/plain"].startswith("✓")
-    assert glued.metadata["scrapbook"]["name"] == "slope" and "ntkbook" not in glued.metadata
-    assert glued.data == {"application/papermill.record/text/plain": "-1.0"}
-    assert quoted.metadata["ntkbook"] == {"type": "quote", "id": "width", "value": 512.0}
-    assert quoted.metadata["scrapbook"]["name"] == "width"
+    assert quoted.metadata == {"ntkbook": {"type": "quote", "id": "width", "value": 512.0}}
+    assert quoted.data == {"text/plain": "width = 512"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib
 import importlib.util
 import json
@@ -92,6 +93,16 @@ def test_a_widget_is_known_by_the_name_of_its_class(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("name", sorted(BookWidget.registry))
 def test_a_widget_goes_by_its_name_in_the_page_too(name: str) -> None:
     assert f'name: "{name}"' in str(BookWidget.registry[name]._esm) and SAMPLES[name].make().meta["id"] == name
+
+
+@pytest.mark.parametrize("name", sorted(BookWidget.registry))
+def test_what_cannot_show_a_widget_shows_its_name_and_question(name: str) -> None:
+    data, _ = SAMPLES[name].make()._repr_mimebundle_()
+    title, _, question = data["text/plain"].partition(": ")
+    assert title.lower().replace(" ", "-") == name and question.endswith("?")
+    assert f'question: "{question}"' in str(BookWidget.registry[name]._esm)
+    assert html.unescape(data["text/html"]) == f"<p><strong>{title}</strong>: {question}</p>"
+    assert "application/vnd.jupyter.widget-view+json" in data
 
 
 @pytest.mark.widget("train-live")

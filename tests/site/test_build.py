@@ -75,11 +75,29 @@ def links(page: str) -> list[str]:
 
 
 def test_buttons_lead_to_the_repository_and_the_site(published: tuple[Path, str]) -> None:
-    canonical, binder, repository, issues, notebook = links(pages(published[0])["book/first.html"])
+    canonical, binder, colab, repository, issues, notebook = links(pages(published[0])["book/first.html"])
     assert canonical == f"{samplebook.SITE}/book/first.html"
     assert binder == "https://mybinder.org/v2/gh/ada/ntkbook/main?urlpath=lab/tree/book/first.md"
+    assert colab == "https://colab.research.google.com/github/ada/ntkbook/blob/colab/first.ipynb"
     assert repository == samplebook.REPOSITORY and issues.startswith(f"{repository}/issues/new?")
     assert notebook == "../notebooks/first.ipynb"
+
+
+def test_buttons_say_what_running_a_chapter_takes(published: tuple[Path, str]) -> None:
+    soup = BeautifulSoup(pages(published[0])["book/first.html"], "html.parser")
+    buttons = soup.select(".dropdown-launch-buttons a")
+    assert [button.get_text().split(",")[0].strip() for button in buttons] == [
+        "Binder: no account",
+        "Colab: Google account",
+    ]
+    assert all("minute" in button.get_text() and button["title"].startswith("Opens this chapter") for button in buttons)
+
+
+def test_downloads_hold_the_outputs_of_the_build(published: tuple[Path, str]) -> None:
+    notebook = json.loads((published[0] / "_build/html/notebooks/first.ipynb").read_text())
+    outputs = [list(output["data"]) for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    assert outputs == [["image/png", "text/plain"], *[["text/html", "text/plain"]] * 3]
+    assert not list((published[0] / "_build" / "html").rglob("_sources/**/*.ipynb"))
 
 
 def test_nothing_leads_to_a_placeholder(bare: Path) -> None:
@@ -87,7 +105,7 @@ def test_nothing_leads_to_a_placeholder(bare: Path) -> None:
     assert links(shown["book/first.html"]) == ["../notebooks/first.ipynb"] and links(shown["book/index.html"]) == []
     notebooks = (bare / "_build" / "html" / "notebooks").iterdir()
     for text in [*shown.values(), *(path.read_text() for path in notebooks)]:
-        assert "OWNER" not in text and "mybinder" not in text
+        assert "OWNER" not in text and "mybinder" not in text and "colab" not in text
 
 
 def test_what_needs_the_address_of_the_site_waits_for_it(published: tuple[Path, str], bare: Path) -> None:

@@ -237,11 +237,29 @@ def test_nothing_leads_to_a_placeholder() -> None:
     assert [path for path in written if "OWNER" in path.read_text()] == []
 
 
-def test_binder_opens_the_chapter() -> None:
+def test_binder_and_colab_open_the_chapter() -> None:
     published = bool(read_citation(ROOT).repository)
     for document in Book(ROOT, expected_values()).executable():
-        links = parsed(SITE / f"{document}.html").select("a[href*=binder]")
-        assert [link["href"].split("?urlpath=")[1] for link in links] == [f"lab/tree/{document}.md"] * published
+        links = parsed(SITE / f"{document}.html").select(".dropdown-launch-buttons a")
+        opened = [re.split(r"[?]urlpath=|/blob/", link["href"])[1] for link in links]
+        assert opened == [f"lab/tree/{document}.md", f"colab/{Path(document).name}.ipynb"] * published
+
+
+def test_downloads_show_all_without_a_kernel_or_trust() -> None:
+    """What GitHub, nbviewer and an untrusting JupyterLab show, and of a size that they take."""
+    paths = sorted((SITE / "notebooks").iterdir())
+    assert sum(path.stat().st_size for path in paths) < 5e6
+    shown = {"text/plain", "text/html", "text/markdown", "image/png"}
+    for path in paths:
+        notebook = json.loads(path.read_text())
+        assert "widgets" not in notebook["metadata"]
+        for output in (output for cell in notebook["cells"] for output in cell.get("outputs", [])):
+            data = output.get("data", {})
+            assert set(data) <= shown and "object at 0x" not in json.dumps(data), path.name
+        prose = [cell for cell in notebook["cells"] if cell["id"].startswith("caption-")]
+        described = ["The picture in words" in "".join(cell["source"]) for cell in prose]
+        pictures = [cell for cell in notebook["cells"] if "image/png" in json.dumps(cell.get("outputs", []))]
+        assert all(described) and len(described) == len(pictures) == sum("alt" in c["metadata"] for c in pictures)
 
 
 @pytest.mark.parametrize("page", PAGES)

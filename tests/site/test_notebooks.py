@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 from pathlib import Path
 
+import nbconvert
+import nbformat
 import pytest
 import samplebook
 from ntksite.notebooks import Book, ConversionError, plain_notebook
 from ntksite.records import ROOT, expected_values
+from PIL import Image
 
 VALUES = {"slope": 1.0000001, "count": 12.0}
 RAW = re.compile(r"\{[\w:-]+\}`|^[ >]*(`{3,}|:{3,})\{|^\([\w:.-]+\)=|^:::|^%", re.M)
@@ -39,7 +44,8 @@ def test_sample_chapter_reads_plainly(sample: Path) -> None:
         "> **Definition 1.A.**",
         "> *Proof.*\n>\n> It is a Gram matrix. ∎",
         "see Theorem 2.3 and (1.b).",
-        "**Fig. 1.1** A line through the points of Theorem 2.3, slope 1.00, for $K$.",
+        "**Fig. 1.1** A line through the points of Theorem 2.3, slope 1.00, for $K$.\n\n"
+        "<details>\n<summary>The picture in words</summary>\n\nA rising line.\n\n</details>",
         "The slope of Fig. 1.1 is 1.000, after 12 steps. See First chapter,",
         "[the second one](https://ada.github.io/ntkbook/book/second.html#sec-second)",
         "> **Exercise 1.1 (Slopes).**",
@@ -75,6 +81,82 @@ def test_student_notebook_leaks_no_solution(sample: Path) -> None:
     student = json.dumps(plain_notebook(book, "book/first", solutions=False))
     assert "SECRET" not in student and "secret" not in student
     assert "Look at Fig. 1.1." in student and "Draw the slope" in student
+
+
+# -- with the outputs of the build ---------------------------------------------------------------------------------
+
+WIDGET = {
+    "application/vnd.jupyter.widget-view+json": {"model_id": "a"},
+    "text/html": "<p>What moves?</p>",
+    "text/plain": "What moves?",
+}
+LINK = '<a href="https://ada.github.io/ntkbook/book/first.html">'
+
+
+def execute(folder: Path) -> Path:
+    """Put into the sample book what a build leaves: a picture, and a widget with the secret of a solution's cell."""
+    source = folder / "book" / "first.md"
+    solution = "```{code-cell} python\n:tags: [solution]\n\nsecret = 2\n```\n"
+    source.write_text(source.read_text() + solution)
+    notebook = Book(folder, VALUES).chapters["book/first"].notebook
+    codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    file = io.BytesIO()
+    Image.new("RGBA", (4, 2)).save(file, "PNG")
+    picture = {"image/svg+xml": "<svg/>", "image/png": base64.b64encode(file.getvalue()).decode(), "text/plain": "<F>"}
+    size = {"image/png": {"width": 2}, "needs_background": "light"}
+    codes[1].outputs = [nbformat.v4.new_output("display_data", picture, metadata=size)]
+    codes[2].outputs = [nbformat.v4.new_output("execute_result", WIDGET, execution_count=3)]
+    codes[2].execution_count = 3
+    codes[3].outputs = [nbformat.v4.new_output("stream", text="SECRET")]
+    path = folder / "_build" / "jupyter_execute" / "book" / "first.ipynb"
+    path.parent.mkdir(parents=True)
+    nbformat.write(notebook, path)
+    return folder
+
+
+def test_outputs_need_neither_kernel_nor_trust(sample: Path) -> None:
+    notebook = plain_notebook(Book(execute(sample), VALUES), "book/first", outputs=True)
+    nbformat.validate(notebook)
+    _, drawing, moving, _ = (cell for cell in notebook.cells if cell.cell_type == "code")
+    ((shown,), (live,)) = drawing.outputs, moving.outputs
+    assert list(shown.data) == ["image/png", "text/plain"] and shown.data["text/plain"] == "A rising line."
+    assert shown.metadata == {"image/png": {"width": 2}}  # white paper needs no background
+    assert Image.open(io.BytesIO(base64.b64decode(shown.data["image/png"]))).convert("RGB").getcolors() == [
+        (8, (255, 255, 255))
+    ]
+    assert list(live.data) == ["text/html", "text/plain"] and moving.execution_count == 3
+    assert live.data["text/html"].startswith("<p>What moves?</p>") and LINK in live.data["text/html"]
+    assert live.data["text/plain"] == "What moves?\nhttps://ada.github.io/ntkbook/book/first.html"
+
+
+@pytest.mark.parametrize("template", ["lab", "classic"])
+def test_nbconvert_shows_pictures_with_words_and_widgets_with_their_question(sample: Path, template: str) -> None:
+    notebook = plain_notebook(Book(execute(sample), VALUES), "book/first", outputs=True)
+    page, _ = nbconvert.HTMLExporter(template_name=template).from_notebook_node(notebook)
+    assert "What moves?" in page and LINK in page and "widget-view+json" not in page
+    assert "The picture in words" in page and ('alt="A rising line."' in page) == (template == "classic")
+
+
+def test_without_an_address_a_widget_has_no_link(tmp_path: Path) -> None:
+    book = Book(execute(samplebook.make(tmp_path / "book", **samplebook.PLACEHOLDERS)), VALUES)
+    text = json.dumps(plain_notebook(book, "book/first", outputs=True))
+    assert "What moves?" in text and "href" not in text and "OWNER" not in text
+
+
+def test_student_notebook_leaks_no_output_of_a_solution(sample: Path) -> None:
+    book = Book(execute(sample), VALUES)
+    assert "SECRET" in json.dumps(plain_notebook(book, "book/first", outputs=True).cells[-1])
+    assert "SECRET" not in json.dumps(plain_notebook(book, "book/first", solutions=False, outputs=True))
+
+
+def test_outputs_of_other_code_are_refused(sample: Path) -> None:
+    source = execute(sample) / "book" / "first.md"
+    source.write_text(source.read_text().replace("axes.plot([0, 1])", "axes.plot([1, 0])"))
+    with pytest.raises(ConversionError, match="book/first: the build executed other code: make book"):
+        plain_notebook(Book(sample, VALUES), "book/first", outputs=True)
+
+
+# -- the chapters --------------------------------------------------------------------------------------------------
 
 
 def test_real_chapters_read_plainly_and_leak_nothing() -> None:
