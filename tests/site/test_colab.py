@@ -93,7 +93,7 @@ def test_a_chapter_runs_where_there_is_only_what_colab_brings(tmp_path: Path) ->
     """From its first cell, which installs the package, to its end; `tests/on_colab.py` runs all chapters."""
     colab = Colab(tmp_path)
     notebook = colab.execute(colab.write_notebook(CHAPTER))
-    printed = "".join(output["text"] for output in notebook["cells"][0]["outputs"])
+    printed = "".join(line for output in notebook["cells"][0]["outputs"] for line in output["text"])
     assert f"Installing ntkbook {VERSION}" in printed and "ERROR" not in printed
     assert wrong_claims(notebook, CHAPTER) == []
     assert "ipywidgets==7.7.1" in colab.run("pip", "freeze")
