@@ -34,7 +34,9 @@ def folios(pdf: Path) -> dict[str, int]:
     """The number of the page, from 1, on which each place that is linked to stands."""
     reader = PdfReader(pdf)
     numbers = {page.indirect_reference: number for number, page in enumerate(reader.pages, 1)}
-    return {name.removeprefix("/"): numbers[place.raw_get("/Page")] for name, place in reader.named_destinations.items()}
+    return {
+        name.removeprefix("/"): numbers[place.raw_get("/Page")] for name, place in reader.named_destinations.items()
+    }
 
 
 def write(root: Path, page: Page, address: str) -> None:
