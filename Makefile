@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup browser book colab check test bench serve clean
+.PHONY: help setup browser book pdf colab check test bench serve clean
 
 BOOTSTRAP := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -49,7 +49,12 @@ browser: .venv/.browser ## find or install the browser of the tests
 book: setup ## execute every chapter and build the site into _build/html
 	@echo "== executing the chapters and building the site"
 	$(BIN)/jupyter-book build . -W -n --keep-going -q $(if $(CI),--all)
+	@PYTHONPATH=tools $(PYTHON) tools/offline.py
 	@echo "The site: _build/html/index.html (make serve opens it)"
+
+pdf: book browser node_modules/.installed ## print the whole book as _build/pdf/ntkbook.pdf, and check it
+	@echo "== printing the book"
+	PYTHONPATH=tools $(PYTHON) -m pdf
 
 colab: book ## the chapters as notebooks for Colab, into _build/colab
 	$(PYTHON) tools/notebooks.py --colab -o _build/colab
@@ -70,7 +75,7 @@ check: setup node_modules/.installed ## lint, types, unit and doc tests: the fas
 	@echo "== unit and doc tests, float64"
 	JAX_ENABLE_X64=1 $(BIN)/pytest -q $(PARALLEL) -m "$(FAST)"
 
-test: browser check book ## every check
+test: browser check book pdf ## every check
 	@echo "== unit and doc tests, float32"
 	JAX_ENABLE_X64=0 $(BIN)/pytest -q $(PARALLEL) -m "$(FAST)"
 	@echo "== executed outputs against the expected ones"

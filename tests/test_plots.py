@@ -92,11 +92,11 @@ def test_error_bars_stand_around_their_means():
 
 def test_heat_maps_share_one_scale():
     figure = plots.heat_maps([np.eye(3), -2 * np.eye(3)], ["a", "b"], diverging=True)
-    limits = {ax.images[0].get_clim() for ax in figure.axes[:2]}
+    limits = {ax.collections[0].get_clim() for ax in figure.axes[:2]}
     assert limits == {(-2.0, 2.0)}
     assert [ax.get_title() for ax in figure.axes[:2]] == ["a", "b"] and len(figure.axes) == 3
     plain = plots.heat_maps([np.eye(3), 2 * np.eye(3)], ["a", "b"])
-    assert plain.axes[0].images[0].get_clim() == (0.0, 2.0)
+    assert plain.axes[0].collections[0].get_clim() == (0.0, 2.0)
 
 
 def test_figures_change_no_setting():

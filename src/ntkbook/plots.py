@@ -295,10 +295,13 @@ def heat_maps(matrices: Sequence[Any], titles: Sequence[str], *, diverging: bool
     low = -top if diverging else min(M.min() for M in matrices)
     figure, axes = plt.subplots(1, len(matrices), figsize=(1.6 * len(matrices) + 0.8, 2.0), squeeze=False)
     for ax, M, title in zip(axes[0], matrices, titles, strict=True):
-        image = ax.imshow(M, vmin=low, vmax=top, cmap="PuOr_r" if diverging else "cividis")
-        ax.set(title=title, xticks=[], yticks=[])
+        cmap = "PuOr_r" if diverging else "cividis"
+        image = ax.pcolormesh(M, vmin=low, vmax=top, cmap=cmap, edgecolor="face", linewidth=0.2)
+        ax.set(title=title, xticks=[], yticks=[], aspect="equal")
+        ax.invert_yaxis()  # the first row on top, as a matrix is written
         ax.spines[:].set_visible(False)
-    figure.colorbar(image, ax=axes[0].tolist(), shrink=0.8)
+    bar = figure.colorbar(image, ax=axes[0].tolist(), shrink=0.8)
+    plt.setp(bar.ax.collections, rasterized=False)  # drawn, as all the rest
     return figure
 
 

@@ -99,6 +99,22 @@ def test_no_text_is_cut_off(chromium: Browser, tmp_path: Path, name: str, width:
     page.close()
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("width", [360, 1280])
+def test_charts_grow_with_the_text_of_the_reader(chromium: Browser, tmp_path: Path, name: str, width: int) -> None:
+    """At twice the size labels are twice as high where there is room, nowhere smaller, and not cut."""
+    page, errors = open_page(chromium, write_page(tmp_path, [make(name)]), width=width)
+    height = "(texts) => Math.max(...texts.map((text) => text.getBoundingClientRect().height))"
+    before = page.eval_on_selector_all("figure svg text", height) if page.locator("figure svg text").count() else None
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    settle(page)
+    if before:
+        grown = page.eval_on_selector_all("figure svg text", height) / before
+        assert grown >= 0.99 if width == 360 else 1.5 < grown < 2.05
+    assert page.locator("[data-ntk-widget]").evaluate(CUT_TEXTS) == [] and errors == []
+    page.close()
+
+
 def test_the_check_of_texts_sees_what_is_cut_off(chromium: Browser, tmp_path: Path) -> None:
     page, _ = open_page(chromium, write_page(tmp_path, [make("truncation-explorer")]))
     page.add_style_tag(

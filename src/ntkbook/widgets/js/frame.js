@@ -41,6 +41,9 @@ export const reducedMotion = () => window.matchMedia("(prefers-reduced-motion: r
  */
 export const hasKernel = (model) => model.ntkStatic !== true;
 
+const TEXT = 16; // pixels: the size of a page's text, if the reader has chosen no other
+const NARROWEST = 240; // pixels that a picture needs beside its text at that size
+
 const NOTHING = "none"; // in an address, for an empty value
 
 /** @param {unknown} error */
@@ -388,7 +391,11 @@ export class Frame {
     const scale = full ? clamp(Math.min(window.innerWidth / 1000, window.innerHeight / 700), 1, 2.4) : 1;
     this.root.style.setProperty("--ntk-scale", String(scale));
     const maxHeight = full ? Math.max(150 * scale, this.roomPerRow()) : Infinity;
-    for (const chart of this.charts) chart.resize(chart.node.clientWidth || 320, scale, maxHeight);
+    const text = parseFloat(getComputedStyle(document.documentElement).fontSize) / TEXT; // where a reader enlarges it
+    for (const chart of this.charts) {
+      const width = chart.node.clientWidth || 320;
+      chart.resize(width, scale * clamp(text, 1, Math.max(1, width / scale / NARROWEST)), maxHeight);
+    }
   }
 
   /** On a full screen: the height left for the pictures of a row, when everything else has its place. */
