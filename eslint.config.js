@@ -23,5 +23,6 @@ export default [
     rules: { eqeqeq: "error", "no-var": "error", "prefer-const": "error", "no-shadow": ["error", { builtinGlobals: false }] },
   },
   { files: ["src/ntkbook/widgets/js/*.js"], languageOptions: { globals: globals.browser }, rules: { "no-restricted-syntax": ["error", ...forms] } },
+  { files: ["tools/*.js"], languageOptions: { globals: globals.node } },
   { files: ["book/_site/*.js"], languageOptions: { globals: globals.browser, sourceType: "script" } },
 ];
