@@ -25,8 +25,12 @@ from release import binder, dist, links, paper, ready, recipe
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
 OTHERS = ("apt-get ", "git config --global --add safe.directory ", "gh auth setup-git", "gh release create ")
-AUTHORS = "authors: [{given-names: Ada, family-names: Lovelace, orcid: 'https://orcid.org/0000-1', affiliation: A}]"
 ADA = "https://github.com/ada/ntkbook"
+CITATION = f"""title: A book
+authors: [{{given-names: Ada, family-names: Lovelace, orcid: "https://orcid.org/0000-1", affiliation: A}}]
+repository-code: {ADA}
+url: https://ada.github.io/ntkbook
+"""
 
 
 # -- workflows -------------------------------------------------------------------------------------------------------
@@ -116,9 +120,7 @@ def named(tmp_path: Path) -> Path:
     """What a release reads, with the entries of CITATION.cff set and the changelog dated."""
     for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT", "requirements.lock"):
         shutil.copy(ROOT / name, tmp_path)
-    text = (ROOT / "CITATION.cff").read_text().replace("https://github.com/OWNER/ntkbook", ADA)
-    text = re.sub(r"authors:\n  - name: .*", AUTHORS, text, count=1).replace("OWNER", "ada")
-    (tmp_path / "CITATION.cff").write_text(text)
+    (tmp_path / "CITATION.cff").write_text(CITATION)
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     (tmp_path / "CHANGELOG.md").write_text(f"# Changelog\n\n## {version} (2026-12-24)\n")
     return tmp_path

@@ -41,7 +41,7 @@ def use(wheel: Path, root: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         python, lock = Path(folder) / "bin" / "python", root / "requirements.lock"
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "-c", lock, wheel.resolve()], check=True)
         subprocess.run([python, "-I", "-c", USE], check=True, cwd=folder, stdout=subprocess.DEVNULL)
 
