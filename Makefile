@@ -3,7 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup browser book pdf colab check test bench serve clean
+.PHONY: help setup browser book pdf colab check test bench serve clean \
+  links unlocked dist recipe paper named ready pages branch binder
 
 BOOTSTRAP := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -69,6 +70,7 @@ check: setup node_modules/.installed ## lint, types, unit and doc tests: the fas
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(NODE_PATH) npm run --silent lint
+	$(BIN)/zizmor --offline --quiet .github
 	@echo "== types"
 	$(BIN)/mypy
 	$(NODE_PATH) npm run --silent types
@@ -86,6 +88,46 @@ test: browser check book pdf ## every check
 
 bench: setup ## the benchmarks, as ratios measured in one run
 	PYTHONPATH=tools $(PYTHON) -m benchmarks
+
+# -- publishing: what the workflows call; RELEASING.md says when ------------------------------------------------------
+
+RELEASE := PYTHONPATH=tools $(PYTHON) -m release.
+
+named: setup ## stop while CITATION.cff holds placeholders
+	@$(RELEASE)ready
+
+ready: setup ## stop while anything that a release needs is missing
+	@$(RELEASE)ready --release
+
+dist: setup ## the package as wheel and source in dist/, tried in a new environment
+	$(RELEASE)dist
+
+recipe: dist ## the recipe for conda-forge, into _build/recipe
+	$(RELEASE)recipe
+
+paper: book ## the paper for JOSE with the book's numbers, into _build/paper
+	$(RELEASE)paper
+
+pages: book pdf ## all that is published as the site, into _build/pages
+	rm -rf _build/pages
+	cp -r _build/html _build/pages
+	cp _build/pdf/ntkbook.pdf _build/ntkbook-site.zip _build/pages
+
+branch: ## push _build/colab as the branch colab
+	tools/branch.sh _build/colab colab
+
+binder: setup ## ask Binder to build this commit
+	$(RELEASE)binder
+
+links: book ## do the site's external links still answer
+	$(RELEASE)links
+
+unlocked: ## the fast tests with the newest versions that are allowed
+	rm -rf _build/unlocked
+	$(BOOTSTRAP) -m venv _build/unlocked
+	_build/unlocked/bin/pip install --quiet --disable-pip-version-check -e '.[book,site,test]'
+	JAX_ENABLE_X64=1 _build/unlocked/bin/pytest -q $(PARALLEL) -m "$(FAST)" \
+	  --deselect 'tests/site/test_repository.py::test_nothing_is_wrong[installed_beside_lock]'
 
 clean: ## remove what was built (not .venv, not node_modules)
 	rm -rf _build dist .pytest_cache .mypy_cache .ruff_cache

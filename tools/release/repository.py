@@ -60,11 +60,10 @@ def repeated_addresses(root: Path) -> list[str]:
 
 def dead_links(root: Path) -> list[str]:
     """Every relative link and every picture of the files that a visitor of the repository reads leads to a file."""
-    pages = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
     return [
-        f"{page}: {target} is not there"
-        for page in pages
-        for target in relative_targets((root / page).read_text())
+        f"{page.name}: {target} is not there"
+        for page in sorted(root.glob("*.md"))
+        for target in relative_targets(page.read_text())
         if not (root / target).exists()
     ]
 
