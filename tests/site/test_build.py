@@ -75,12 +75,13 @@ def links(page: str) -> list[str]:
 
 
 def test_buttons_lead_to_the_repository_and_the_site(published: tuple[Path, str]) -> None:
-    canonical, binder, colab, repository, issues, notebook = links(pages(published[0])["book/first.html"])
+    canonical, binder, colab, repository, issues, notebook, *whole = links(pages(published[0])["book/first.html"])
     assert canonical == f"{samplebook.SITE}/book/first.html"
     assert binder == "https://mybinder.org/v2/gh/ada/ntkbook/main?urlpath=lab/tree/book/first.md"
     assert colab == "https://colab.research.google.com/github/ada/ntkbook/blob/colab/first.ipynb"
     assert repository == samplebook.REPOSITORY and issues.startswith(f"{repository}/issues/new?")
     assert notebook == "../notebooks/first.ipynb"
+    assert whole == [f"{samplebook.SITE}/{name}" for name in ("ntkbook.pdf", "ntkbook-site.zip")]
 
 
 def test_buttons_say_what_running_a_chapter_takes(published: tuple[Path, str]) -> None:

@@ -1,4 +1,4 @@
-"""The download button: the plain notebook of a chapter, with the numbers and the outputs of this build."""
+"""The download button: the plain notebook of a chapter, with the numbers and the outputs of this build; the whole book."""
 
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from ntksite.notebooks import Book, write_notebooks
 from ntksite.records import executed_values
 
 FOLDER = "notebooks"
+WHOLE = {"ntkbook.pdf": "The book as a PDF", "ntkbook-site.zip": "The site, to read offline"}  # beside it: make pages
 
 
 def write(app: Sphinx, exception: Exception | None) -> None:
@@ -40,7 +41,12 @@ def offer_notebook(
     for group in context.get("header_buttons", []):
         if group.get("label") == "download-buttons":
             others = [button for button in group["buttons"] if button["label"] == "download-pdf-button"]
-            group["buttons"] = [notebook, *others] if executed else others
+            group["buttons"] = ([notebook] if executed else []) + others + whole(app.config.html_baseurl)
+
+
+def whole(site: str) -> list[dict[str, str]]:
+    """The buttons for what holds all pages, where the site has an address."""
+    return [{"type": "link", "url": f"{site}/{name}", "text": text} for name, text in WHOLE.items() if site]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
