@@ -43,8 +43,11 @@ def unpinned(installed: dict[str, str], pins: dict[str, str]) -> list[str]:
 def too_new(root: Path) -> list[str]:
     """What the lock pins runs on every release of the lowest Python: Debian's is 3.11.2."""
     lowest = re.findall(r"3\.\d+", project(root)["requires-python"])[0]
-    found = {found.name: found.metadata.get("Requires-Python") for found in metadata.distributions()}
-    return demanding({name: wanted for name, wanted in found.items() if wanted}, f"{lowest}.0")
+    everywhere = metadata.distributions()
+    wanted = {
+        found.name: found.metadata["Requires-Python"] for found in everywhere if "Requires-Python" in found.metadata
+    }
+    return demanding(wanted, f"{lowest}.0")
 
 
 def demanding(wanted: dict[str, str], python: str) -> list[str]:
