@@ -18,6 +18,7 @@ CHECKS = [
     repository.repeated_addresses,
     repository.dead_links,
     versions.installed_beside_lock,
+    versions.too_new,
     versions.pythons,
     versions.package,
 ]
@@ -67,6 +68,12 @@ def test_a_planted_fault_is_seen(
 ) -> None:
     (copy / name).write_text(text)
     assert any(wrong in line for line in check(copy)), check(copy)
+
+
+def test_a_package_that_wants_a_later_python_is_seen() -> None:
+    assert versions.demanding({"a": ">=3.11", "b": ">=3.11.5"}, "3.11.0") == [
+        "b wants Python >=3.11.5, we promise 3.11.0"
+    ]
 
 
 def test_lock_pins_versions_and_nothing_else(copy: Path) -> None:

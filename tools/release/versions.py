@@ -5,6 +5,8 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
+
 TOOLS_OF_THE_ENVIRONMENT = {"pip", "setuptools", "wheel"}
 
 
@@ -35,6 +37,24 @@ def unpinned(installed: dict[str, str], pins: dict[str, str]) -> list[str]:
         f"{name} {version} is installed, the lock has {pins.get(name, 'none')}"
         for name, version in sorted(installed.items())
         if pins.get(name) != version
+    ]
+
+
+def too_new(root: Path) -> list[str]:
+    """What the lock pins runs on every release of the lowest Python: Debian's is 3.11.2."""
+    lowest = re.findall(r"3\.\d+", project(root)["requires-python"])[0]
+    everywhere = metadata.distributions()
+    wanted = {
+        found.name: found.metadata["Requires-Python"] for found in everywhere if "Requires-Python" in found.metadata
+    }
+    return demanding(wanted, f"{lowest}.0")
+
+
+def demanding(wanted: dict[str, str], python: str) -> list[str]:
+    return [
+        f"{name} wants Python {pythons}, we promise {python}"
+        for name, pythons in sorted(wanted.items())
+        if not SpecifierSet(pythons).contains(python)
     ]
 
 
