@@ -1,6 +1,6 @@
 """Runs the notebooks for Colab, each in an environment of its own with what Colab brings: minutes, so by hand.
 
-    PYTHONPATH=tools python tests/on_colab.py [CHAPTER ...]
+PYTHONPATH=tools python tests/on_colab.py [CHAPTER ...]
 """
 
 import sys
