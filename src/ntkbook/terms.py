@@ -219,9 +219,9 @@ class Term:
     Parameters
     ----------
     depth
-        H.
+        The depth H.
     order
-        k.
+        The order k.
     power
         The exponent of m before the product of the inner products, each of which is divided by m.
     products

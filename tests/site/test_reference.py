@@ -1,6 +1,7 @@
 """The reference has every public name, and every public name has an example."""
 
 import inspect
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -65,3 +66,10 @@ def test_formulas_are_broken_for_phones(tex, expected):
     formula = nodes.math_block("", tex)
     reference.break_lines(formula)
     assert formula.astext() == (expected or tex)
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_no_description_begins_as_a_list_does(name):
+    """A line such as "m." counts an item of a list."""
+    lines = inspect.cleandoc(reference.look_up(name).__doc__ or "").splitlines()
+    assert [line for line in lines if re.match(r" +[A-Za-z]\.( |$)", line)] == []

@@ -38,7 +38,7 @@ def kernel_motion(*, width: int, seeds: Sequence[int]) -> np.ndarray:
     Parameters
     ----------
     width
-        m.
+        The width m.
     seeds
         Integers, one a network.
 

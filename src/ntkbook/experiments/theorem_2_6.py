@@ -230,7 +230,7 @@ def truncation_run(*, data: str, width: int, seed: int, levels: Sequence[int] = 
         "sphere": three points of :math:`R^5` with the labels :math:`f_0 + 1`; "half circle": six points with the
         labels :math:`\sin 2\varphi`; "digits": four threes (label 1) and four eights (label -1).
     width
-        m.
+        The width m.
     seed
         Draws the network.
     levels
