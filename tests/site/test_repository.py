@@ -12,6 +12,10 @@ import pytest
 from ntksite.records import ROOT
 from release import repository, versions
 
+CITATION = """authors: [{given-names: Ada, family-names: Lovelace}]
+repository-code: https://github.com/ada/ntkbook
+url: https://ada.github.io/ntkbook
+"""
 CHECKS = [
     repository.registries,
     repository.vendored,
@@ -38,9 +42,10 @@ def test_cover_is_a_picture_of_moderate_size_with_a_text() -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The files at the top and those of others, as a repository."""
-    names = "README.md CONTRIBUTING.md CHANGELOG.md CITATION.cff Makefile pyproject.toml requirements.lock runtime.txt"
+    names = "README.md CONTRIBUTING.md CHANGELOG.md Makefile pyproject.toml requirements.lock runtime.txt"
     for name in names.split():
         shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "CITATION.cff").write_text(CITATION)
     vendor = tmp_path / "_vendor" / "vendor"
     vendor.mkdir(parents=True)
     (vendor / "a.js").write_text("1")
@@ -55,7 +60,7 @@ def copy(tmp_path: Path) -> Path:
         (repository.registries, "Makefile", repository.REGISTRIES[0], "Makefile names"),
         (repository.vendored, "_vendor/vendor/a.js", "2", "./a.js has changed"),
         (repository.vendored, "_vendor/vendor/b.js", "1", "./b.js is there alone"),
-        (repository.repeated_addresses, "README.md", "https://github.com/OWNER/ntkbook", "README.md repeats"),
+        (repository.repeated_addresses, "README.md", "see https://github.com/ada/ntkbook", "README.md repeats"),
         (repository.dead_links, "README.md", "![a picture](book/absent.png)", "README.md: book/absent.png"),
         (repository.dead_links, "CONTRIBUTING.md", "[`a file`](absent.md#part)", "CONTRIBUTING.md: absent.md"),
         (versions.installed_beside_lock, "requirements.lock", "jax==0.1", "the lock has 0.1"),

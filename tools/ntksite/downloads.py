@@ -1,4 +1,4 @@
-"""The download button: the plain notebook of a chapter, with the numbers and the outputs of this build; the whole book."""
+"""The download button: a chapter's plain notebook, with the numbers and the outputs of this build; the whole book."""
 
 from pathlib import Path
 from typing import Any
