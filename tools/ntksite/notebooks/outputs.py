@@ -30,7 +30,8 @@ def still(output: nbformat.NotebookNode, page: str, alt: str) -> nbformat.Notebo
     """
     data = output.get("data", {})
     if WIDGET in data:
-        html, text = data["text/html"], data["text/plain"]
+        text = data["text/plain"]
+        html = data.get("text/html", f"<p>{escape(text)}</p>")  # a reader's own widget has none
         link = f', or <a href="{escape(page)}">use it on its page</a>' if page else ""
         shown = {"text/html": f"{html}\n<p>{LIVE}{link}.</p>", "text/plain": text + f"\n{page}" * bool(page)}
         return nbformat.v4.new_output("display_data", shown)

@@ -1,0 +1,78 @@
+"""What a teacher sets: a bad value is told in one line that names its key and what is allowed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pydantic")
+
+from course.problems import read_set  # noqa: E402
+from course.settings import FILE, BadSetting, read_settings  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "course", tmp_path / "course")
+    return tmp_path
+
+
+def change(course: Path, old: str, new: str) -> None:
+    text = (course / FILE).read_text()
+    assert old in text
+    (course / FILE).write_text(text.replace(old, new))
+
+
+def test_the_settings_that_are_shipped_are_good() -> None:
+    settings = read_settings(ROOT)
+    assert [sum(problem.points for problem in read_set(ROOT, settings, module)) for module in settings.modules] == [
+        20 for _ in settings.modules
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("seed: 1", "seed: -1", "seed: got -1"),
+        ("seed: 1", "sead: 1", "seed: got"),
+        ("seed: 1", "seed: 1\nextra: 2", "extra: got 2"),
+        ("term: Spring 2027", "term: ''", "term: got ''"),
+        ("2027-01-18", "2027-01-10", "modules.0.due: got 2027-01-10; it must be later than release, 2027-01-11"),
+        ("2027-01-18", "soon", "modules.0.due: got 'soon'"),
+        ("module: 1-networks", "module: 1-network", "modules.0.module: got '1-network'; allowed are 1-networks"),
+        (
+            "# problems: [1-kernel, 2-frozen,",
+            "problems: [1-kernel, 2-frosen,",
+            "problems: got '2-frosen'; allowed are 1-kernel",
+        ),
+        ("seed: 1", "seed: [", "course.yaml is no YAML"),
+    ],
+)
+def test_a_bad_value_is_named_in_one_line(course: Path, old: str, new: str, said: str) -> None:
+    change(course, old, new)
+    with pytest.raises(BadSetting) as caught:
+        read_settings(course)
+    assert "\n" not in str(caught.value) and said in str(caught.value), str(caught.value)
+
+
+def test_a_problem_is_left_out_and_another_weighs_more(course: Path) -> None:
+    change(course, "# problems: [1-kernel, 2-frozen, 3-exponent, 4-time,", "problems: [1-kernel,")
+    change(course, "# points: {5-other-loss: 8}", "points: {5-other-loss: 8}")
+    settings = read_settings(course)
+    problems = read_set(course, settings, settings.modules[0])
+    assert [(problem.name, problem.points) for problem in problems] == [
+        ("1-kernel", 2),
+        ("5-other-loss", 8),
+        ("6-measure", 6),
+    ]
+
+
+def test_points_of_tests_are_not_overruled(course: Path) -> None:
+    change(course, "# points: {5-other-loss: 8}", "points: {1-kernel: 8}")
+    settings = read_settings(course)
+    with pytest.raises(BadSetting, match="1-kernel is graded by its tests"):
+        read_set(course, settings, settings.modules[0])

@@ -1,0 +1,28 @@
+"""Make the course pack: `make course`, or PYTHONPATH=tools python -m course."""
+
+import shutil
+import sys
+
+from ntksite.records import ROOT
+
+from course import sets
+from course.settings import BadSetting
+
+OUT = ROOT / "_build" / "course"
+BUILDS = (sets.build,)
+
+
+def main() -> None:
+    shutil.rmtree(OUT, ignore_errors=True)
+    try:
+        for build in BUILDS:
+            build(ROOT, OUT)
+    except BadSetting as error:
+        sys.exit(str(error))
+    for folder in sorted(path for path in OUT.iterdir() if path.is_dir()):
+        shutil.make_archive(str(folder), "zip", OUT, folder.name)
+        print(f"{folder.relative_to(ROOT)}: {sum(path.is_file() for path in folder.rglob('*'))} files, and as one zip")
+
+
+if __name__ == "__main__":
+    main()
