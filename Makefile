@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup browser book pdf colab check test bench serve clean \
+.PHONY: help setup browser book pdf colab course check test bench serve clean \
   links unlocked dist recipe paper named ready pages branch binder
 
 BOOTSTRAP := $(shell command -v python3.11 || command -v python3)
@@ -28,7 +28,7 @@ help: ## this list
 
 .venv/.installed: .venv/.python requirements.lock pyproject.toml
 	@echo "== installing the pinned packages (a few minutes the first time)"
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[book,site,test]'
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[book,site,course,test]'
 	@touch $@
 
 .venv/.browser: .venv/.installed tools/browser.py
@@ -59,6 +59,9 @@ pdf: book browser node_modules/.installed ## print the whole book as _build/pdf/
 
 colab: book ## the chapters as notebooks for Colab, into _build/colab
 	$(PYTHON) tools/notebooks.py --colab -o _build/colab
+
+course: setup ## the course pack for students, teachers and graders, into _build/course
+	PYTHONPATH=tools $(PYTHON) -m course
 
 serve: book ## open the site locally
 	$(PYTHON) -m webbrowser -t http://localhost:8000 & $(PYTHON) -m http.server 8000 --bind 127.0.0.1 -d _build/html
@@ -125,7 +128,7 @@ links: book ## do the site's external links still answer
 unlocked: ## the fast tests with the newest versions that are allowed
 	rm -rf _build/unlocked
 	$(BOOTSTRAP) -m venv _build/unlocked
-	_build/unlocked/bin/pip install --quiet --disable-pip-version-check -e '.[book,site,test]'
+	_build/unlocked/bin/pip install --quiet --disable-pip-version-check -e '.[book,site,course,test]'
 	JAX_ENABLE_X64=1 _build/unlocked/bin/pytest -q $(PARALLEL) -m "$(FAST)" -k "not installed_beside_lock and not too_new"
 
 clean: ## remove what was built (not .venv, not node_modules)

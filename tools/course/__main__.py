@@ -5,11 +5,11 @@ import sys
 
 from ntksite.records import ROOT
 
-from course import sets
+from course import packages, sets
 from course.settings import BadSetting
 
 OUT = ROOT / "_build" / "course"
-BUILDS = (sets.build,)
+BUILDS = (sets.build, packages.build)
 
 
 def main() -> None:

@@ -21,7 +21,8 @@ LIMIT = 120  # seconds
 
 def run(autograder: Path, notebook: Path, out: Path, limit: float) -> str:
     """Let otter-grader run one notebook; what a marker has to know, "" where all went well."""
-    command = [sys.executable, "-m", "otter", "run", "--no-logo", "-a", autograder, "-o", out, notebook]
+    command: list[str | Path] = [sys.executable, "-m", "otter", "run", "--no-logo"]
+    command += ["-a", autograder, "-o", out, notebook]
     with subprocess.Popen(
         command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
