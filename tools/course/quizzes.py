@@ -1,8 +1,8 @@
 """Questions with one right choice: as quizzes for Canvas and Moodle, on paper, and with their key for the teacher.
 
-The sources, the forms of the concept test and the votes of a module, are Markdown. A title, an introduction, and for each
-question a heading, what has to be told first, and the question in the syntax of the book (`ntksite.questions`). A wrong
-choice names its misconception, one of course/misconceptions.yaml, in a comment above the reply:
+The sources, the forms of the concept test and the votes of a module, are Markdown: a title, an introduction, and for
+each question a heading, what has to be told first, and the question in the syntax of the book (`ntksite.questions`). A
+wrong choice names its misconception, one of course/misconceptions.yaml, in a comment above the reply:
 
     ## Entries
 
@@ -46,6 +46,7 @@ body { font: 12pt/1.4 serif; max-width: 42em; margin: 2em auto; padding: 0 1em; 
 section { break-inside: avoid; counter-increment: question; }
 section::before { content: counter(question) "."; float: left; width: 2em; font-weight: bold; }
 section > * { margin-left: 2em; }
+li > p { margin: 0.3em 0; }
 .name { display: inline-block; width: 20em; border-bottom: 1px solid; }
 """
 
@@ -79,7 +80,7 @@ class Quiz:
 
 
 def build(root: Path, out: Path) -> None:
-    """Write lms/NAME.zip for Canvas, NAME.xml for Moodle and NAME.html for paper, and the key as teacher/NAME-key.html."""
+    """Write lms/NAME.zip for Canvas, .xml for Moodle and .html for paper, and the key, teacher/NAME-key.html."""
     course = root / "course"
     misconceptions = yaml.safe_load((course / "misconceptions.yaml").read_text("utf-8"))
     sources = {f"test-{path.stem}": path for path in (course / "test" / "a.md", course / "test" / "b.md")}
@@ -121,7 +122,9 @@ def read_question(title: str, body: str, misconceptions: dict[str, str]) -> Ques
         raise BadQuestion("one choice has to be the right one, [x]")
     for choice in choices:
         if not choice.right and choice.misconception not in misconceptions:
-            raise BadQuestion(f"{choice.text!r} needs a misconception of misconceptions.yaml, got {choice.misconception!r}")
+            raise BadQuestion(
+                f"{choice.text!r} needs a misconception of misconceptions.yaml, got {choice.misconception!r}"
+            )
     return Question(title, paragraphs(f"{body[: found.start()]}\n\n{found['question']}"), choices)
 
 
@@ -171,6 +174,8 @@ def text2qti(quiz: Quiz) -> str:
 
 
 def item(mark: str, text: str) -> str:
+    """A field of text2qti, which would make a formula at the start of a paragraph a paragraph of its own."""
+    text = re.sub(r"^\$", "<span></span>$", text, flags=re.M)
     return mark + text.replace("\n\n", "\n\n" + " " * len(mark))
 
 
@@ -232,7 +237,8 @@ def section(question: Question, choices: list[str]) -> str:
 
 def page(title: str, body: str) -> str:
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-    return f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body>\n<h1>{escape(title)}</h1>\n{body}\n</body>\n</html>\n'
+    content = f"<body>\n<h1>{escape(title)}</h1>\n{body}\n</body>"
+    return f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n{content}\n</html>\n'
 
 
 def in_html(quiz: Quiz, mathematics: str) -> Quiz:
