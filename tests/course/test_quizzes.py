@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-
 from course.quizzes import BadQuestion, read_quiz
 from ntksite.citation import read_citation
 
@@ -80,7 +79,7 @@ def test_the_notes_compute_what_they_say():
     ],
 )
 def test_a_source_out_of_form_is_told(tmp_path, old, new, message):
-    choices = "- [ ] This.\n\n  % small\n  Think again.\n- [x] That.\n\n  Yes."
+    choices = "- [ ] This.\n\n  Think again.\n  % small\n- [x] That.\n\n  Yes."
     text = f"# Test\n\n## One\n\n```{{self-check}} What?\n{choices}\n```\n"
     source = tmp_path / "a.md"
     source.write_text(text)

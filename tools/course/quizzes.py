@@ -2,7 +2,7 @@
 
 The sources, the forms of the concept test and the votes of a module, are Markdown: a title, an introduction, and for
 each question a heading, what has to be told first, and the question in the syntax of the book (`ntksite.questions`). A
-wrong choice names its misconception, one of course/misconceptions.yaml, in a comment above the reply:
+wrong choice names its misconception, one of course/misconceptions.yaml, in a comment below the reply:
 
     ## Entries
 
@@ -11,8 +11,8 @@ wrong choice names its misconception, one of course/misconceptions.yaml, in a co
     ```{self-check} What happens to a typical entry of $x^{(1)}$?
     - [ ] It stays as large as it was.
 
-      % entry-of-order-one
       That holds for the length of the whole vector.
+      % entry-of-order-one
     - [x] It becomes 10 times smaller.
 
       100 times as many entries share the length.
