@@ -5,11 +5,11 @@ import sys
 
 from ntksite.records import ROOT
 
-from course import packages, sets
+from course import packages, quizzes, sets
 from course.settings import BadSetting
 
 OUT = ROOT / "_build" / "course"
-BUILDS = (sets.build, packages.build)
+BUILDS = (sets.build, quizzes.build, packages.build)
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     try:
         for build in BUILDS:
             build(ROOT, OUT)
-    except BadSetting as error:
+    except (BadSetting, quizzes.BadQuestion) as error:
         sys.exit(str(error))
     for folder in sorted(path for path in OUT.iterdir() if path.is_dir()):
         shutil.make_archive(str(folder), "zip", OUT, folder.name)
