@@ -34,7 +34,8 @@ import yaml
 from ntksite.citation import read_citation
 from ntksite.notebooks.markdown import CHOICE, VERDICT
 
-CANARY = "ntk-canary"
+from course.problems import CANARY
+
 COMMENT = re.compile(r"^ *% (.+)\n", flags=re.M)
 QUESTION = re.compile(r"```\{self-check\} (?P<question>.+)\n(?P<choices>(?:.*\n)*?)```\s*\Z")
 LETTERS = "abcdef"
