@@ -16,6 +16,7 @@ import { clamp, fixed, readable, superscript } from "./numbers.js";
  * @typedef {object} Picture
  * @property {HTMLElement} node
  * @property {SVGSVGElement} svg
+ * @property {(text: string) => void} describe In words
  * @property {(width: number, scale: number, maxHeight: number) => void} resize In pixels; `scale` enlarges the text
  */
 
