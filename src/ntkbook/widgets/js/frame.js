@@ -143,8 +143,7 @@ export class Frame {
       element("header", {}, element("p", { class: "ntk-question" }, question), tools),
       element("div", { class: "ntk-dock" }, this.controlArea, this.buttonArea),
       this.panels,
-      this.voteLine,
-      this.summaryLine,
+      element("div", { class: "ntk-reading" }, this.voteLine, this.summaryLine),
       this.tries,
       this.live,
     );
@@ -436,7 +435,7 @@ export class Frame {
 
   layout() {
     const full = document.fullscreenElement === this.root;
-    const scale = full ? clamp(Math.min(window.innerWidth / 1000, window.innerHeight / 700), 1, 2.4) : 1;
+    const scale = full ? clamp(Math.min(window.innerWidth / 1000, window.innerHeight / 640), 1, 4) : 1;
     this.root.style.setProperty("--ntk-scale", String(scale));
     const maxHeight = full ? Math.max(150 * scale, this.roomPerRow()) : Infinity;
     const text = parseFloat(getComputedStyle(document.documentElement).fontSize) / TEXT; // where a reader enlarges it
@@ -455,7 +454,7 @@ export class Frame {
     }
     const pictures = [...rows.values()].reduce((sum, height) => sum + height, 0);
     const { top } = this.root.getBoundingClientRect();
-    const bottom = this.tries.getBoundingClientRect().bottom + this.root.scrollTop;
+    const bottom = this.live.getBoundingClientRect().top + this.root.scrollTop; // which takes no place, below all others
     const margin = parseFloat(getComputedStyle(this.root).paddingBottom);
     return (window.innerHeight - (bottom - top - pictures) - margin) / rows.size;
   }

@@ -149,7 +149,7 @@ function buildOrders(frame) {
     const origin = fresh ? `${drawn}, computed just now by Python` : hasKernel(model) ? drawn : `${drawn}, precomputed`;
     frame.describe(
       chart,
-      `Sizes of kernels at the start against the width, both axes logarithmic: ${shown.map((order) => `order ${order}`).join(", ")}. ${network}.`,
+      `Sizes of kernels at the start against the width, both axes logarithmic; orders ${shown.join(", ") || "none"}. ${network}.`,
       rows.map(({ order, slope }) => `Order ${order}: fitted slope ${fixed(slope, 2)}, predicted ${fixed(predictedSlope(order), 0)}.`).join(" "),
     );
     const reading = rows.map(({ order, slope }) => `${kernelName(order)} \u221d <i>m</i><sup>${fixed(slope, 2)}</sup>`).join(", ");
