@@ -330,6 +330,129 @@ def test_a_link_that_was_cut_off_is_followed_as_far_as_it_goes(chromium: Browser
     page.close()
 
 
+# What a reader sees or a screen reader says of a widget, apart from its controls.
+TOLD = """
+(root) => {
+  const seen = (node) => getComputedStyle(node).visibility === "visible" && node.getClientRects().length > 0;
+  const pictures = [...root.querySelectorAll("figure > svg")].filter(seen).map((svg) => svg.ariaLabel);
+  const texts = [...root.querySelectorAll(".ntk-answer, [aria-live]")].filter(seen).map((node) => node.innerText);
+  return [...pictures, ...texts].filter(Boolean);
+}
+"""
+# Words of what spoils a vote, beside the summary.
+SPOILS = {
+    "click-to-differentiate": "it ends at",
+    "orders-of-magnitude": "fitted slope",
+    "predict-new-point": "What is learned minus twice",
+    "truncation-explorer": "predicted",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_vote_hides_the_readout_until_it_is_shown(chromium: Browser, tmp_path: Path, name: str) -> None:
+    page, errors = open_page(
+        chromium, write_page(tmp_path, [make(name)]), fragment=f"#{name}?vote=1&{SAMPLES[name].setting}"
+    )
+    root, summary = page.locator("[data-ntk-widget]"), page.locator(".ntk-summary")
+    answers = root.locator(".ntk-answer")
+    hidden = summary.text_content()
+    button = page.get_by_role("button", name="Show the readout")
+
+    def nothing_is_told() -> None:
+        assert not any(answer.is_visible() for answer in answers.all())
+        told = " ".join(root.evaluate(TOLD))
+        assert hidden not in told and SPOILS.get(name, hidden) not in told
+        assert button.is_visible() and summary.text_content() not in told
+
+    settle(page)
+    nothing_is_told()
+    assert all(svg.is_visible() for svg in root.locator("figure:not(.ntk-answer) > svg").all())
+    marks = settle(page)
+    pagecheck.move(root.locator(".ntk-controls").locator("input, select").first)
+    assert settle(page) != marks and setting_of(page)["vote"] == "1"
+    page.wait_for_timeout(700)  # after which a summary would be read out
+    nothing_is_told()
+
+    button.focus()
+    page.keyboard.press("Enter")
+    told = " ".join(root.evaluate(TOLD))
+    assert summary.is_visible() and SPOILS.get(name, summary.inner_text()) in told
+    assert page.locator("[aria-live]").text_content() == summary.text_content() and setting_of(page)["vote"] == "1"
+    again = page.get_by_role("button", name="Hide the readout")
+    assert again.evaluate("(node) => node === document.activeElement")
+    page.keyboard.press("Enter")
+    nothing_is_told()
+    assert errors == []
+    page.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_link_for_a_vote_comes_and_goes(chromium: Browser, tmp_path: Path, name: str) -> None:
+    page, errors = open_page(chromium, write_page(tmp_path, [make(name)]))
+    button, summary = page.get_by_role("button", name="the readout"), page.locator(".ntk-summary")
+    initial = setting_of(page)
+    assert "vote" not in initial and button.count() == 0 and summary.is_visible()
+    link = page.get_by_role("link", name="Link for a vote")
+    link.click()
+    page.wait_for_function("location.hash.includes('?vote=1&')")
+    assert not summary.is_visible() and setting_of(page) == {"vote": "1"} | initial
+    for harmless in ("vote=", "vote", "vote=0", "vote=11", "vot"):
+        go(page, f"#{name}?{harmless}")
+        assert button.count() == 0 and summary.is_visible() and setting_of(page) == initial
+    link = link.get_attribute("href")
+    go(page, link[: link.index("vote=1") + len("vote=1&w")])  # the vote stands in front: cut off, it is still one
+    assert not summary.is_visible() and button.count() == 1
+    go(page, "#100%")  # an anchor of the page
+    assert not summary.is_visible()
+    go(page, "#another?width=3")
+    assert summary.is_visible() and errors == []
+    page.close()
+
+
+def test_with_a_kernel_no_link_for_a_vote_is_offered(chromium: Browser, tmp_path: Path) -> None:
+    widget = make("orders-of-magnitude")
+    page, _ = open_page(chromium, write_page(tmp_path, [widget]), kernel=widget)
+    assert page.get_by_role("link").count() == 0
+    page.close()
+
+
+# The size on the screen of each text that is seen, in pixels.
+SIZES = """
+(root) => {
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  const sizes = [];
+  while (walker.nextNode()) {
+    const parent = walker.currentNode.parentElement;
+    if (!walker.currentNode.textContent.trim() || parent.closest(".ntk-hidden, details")) continue;
+    const svg = parent.closest("figure > svg");
+    sizes.push((svg ? svg.getScreenCTM().a : 1) * parseFloat(getComputedStyle(parent).fontSize));
+  }
+  return sizes;
+}
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_lecture_hall_can_read_the_full_screen(chromium: Browser, tmp_path: Path, name: str) -> None:
+    """Exponents and indices too; nothing is cut off, and there is nothing to scroll to."""
+    page, errors = open_page(chromium, write_page(tmp_path, [make(name)]), fragment=f"#{name}?vote=1")
+    root = page.locator("[data-ntk-widget]")
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    page.get_by_role("button", name="Full screen").click()
+    page.wait_for_function("document.fullscreenElement && innerHeight === 1080")
+    for press in (None, "Show the readout"):
+        if press:
+            page.get_by_role("button", name=press).click()
+        settle(page)
+        assert min(root.evaluate(SIZES)) >= 20
+        assert root.evaluate(CUT_TEXTS) == []
+        assert root.evaluate("(node) => node.scrollHeight - node.clientHeight") <= 2
+    set_last(page)
+    settle(page)
+    assert root.evaluate(CUT_TEXTS) == [] and errors == []
+    page.close()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_two_of_a_kind_do_not_meddle(chromium: Browser, tmp_path: Path, name: str) -> None:
     page, errors = open_page(chromium, write_page(tmp_path, [make(name), make(name)]))

@@ -74,6 +74,35 @@ def test_package_comes_from_its_release_or_the_commit_or_nowhere(tmp_path: Path)
     assert install_source(bare) == ""
 
 
+def test_first_cell_installs_what_a_problem_set_needs_besides(monkeypatch: pytest.MonkeyPatch, pip: mock.Mock) -> None:
+    def installed(name: str) -> str:
+        if name == "absent-package":
+            raise importlib.metadata.PackageNotFoundError
+        return VERSION
+
+    monkeypatch.setattr(importlib.metadata, "version", installed)
+    exec(set_up("a-source", "present-package==1.2", "absent-package[extra]==7.0.0"), {})
+    assert [call.args[0][-1] for call in pip.mock_calls] == ["absent-package[extra]==7.0.0"]
+
+
+@pytest.mark.parametrize("minor", [4, 5])
+def test_a_notebook_that_is_no_chapter_gets_the_first_cell(tmp_path: Path, minor: int) -> None:
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("grader = 1", metadata={"deletable": False})],
+        metadata={"otter": {"tests": {}}},
+    )
+    notebook.nbformat_minor = minor
+    if minor < 5:
+        del notebook.cells[0]["id"]
+    nbformat.write(notebook, tmp_path / "set.ipynb")
+    command = [sys.executable, "tools/notebooks.py", "--colab", "--needs", "a-grader==7", "-o", tmp_path / "colab"]
+    subprocess.run([*command, tmp_path / "set.ipynb"], cwd=ROOT, check=True)
+    written = nbformat.read(tmp_path / "colab" / "set.ipynb", as_version=4)
+    nbformat.validate(written)
+    assert written.cells[0].source == set_up(install_source(ROOT), "a-grader==7").rstrip()
+    assert written.cells[1:] == notebook.cells and written.metadata == notebook.metadata
+
+
 @pytest.mark.site
 def test_every_chapter_is_there_behind_its_first_cell(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "tools/notebooks.py", "--colab", "-o", tmp_path], cwd=ROOT, check=True)

@@ -1,4 +1,4 @@
-"""The chapters as notebooks for Colab: with outputs, behind a first cell that installs what is missing."""
+"""Notebooks for Colab: behind a first cell that installs what is missing; the chapters with their outputs."""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ except metadata.PackageNotFoundError:
     missing = True
 if missing:
 {install}
-if "google.colab" in sys.modules:  # which shows the interactive figures only if asked to
+{others}if "google.colab" in sys.modules:  # which shows the interactive figures only if asked to
     from google.colab import output
 
     output.enable_custom_widget_manager()
@@ -31,6 +31,13 @@ INSTALL = """\
     print("Installing ntkbook {version}, which takes about a minute.")
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "{source}"], check=True)
     invalidate_caches()"""
+OTHER = """\
+try:
+    metadata.version("{name}")
+except metadata.PackageNotFoundError:
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "{requirement}"], check=True)
+    invalidate_caches()
+"""
 REFUSE = """\
     raise RuntimeError("ntkbook {version} is not installed here, and no published copy of it is known to install.")"""
 
@@ -58,22 +65,28 @@ def install_source(root: Path) -> str:
     return f"ntkbook[book] @ git+{repository}@{head.stdout.strip()}"
 
 
-def set_up(source: str) -> str:
-    """The code of the first cell."""
+def set_up(source: str, *others: str) -> str:
+    """The code of the first cell; `others` are requirements besides the package, such as "otter-grader==7.0.0"."""
     current = version("ntkbook")
     install = (INSTALL if source else REFUSE).format(version=current, source=source)
-    return SET_UP.format(version=current, install=install)
+    more = [OTHER.format(name=re.split(r"[^\w.-]", other)[0], requirement=other) for other in others]
+    return SET_UP.format(version=current, install=install, others="".join(more))
+
+
+def for_colab(notebook: nbformat.NotebookNode, source: str, *others: str) -> nbformat.NotebookNode:
+    """The notebook, a chapter or not, behind the first cell; it runs on Binder and wherever there is Python as well."""
+    first = nbformat.v4.new_code_cell(set_up(source, *others).rstrip("\n"), id="set-up")
+    if notebook.nbformat_minor < 5:  # whose cells have no ids
+        del first["id"]
+    return nbformat.from_dict({**notebook, "cells": [first, *notebook.cells]})
 
 
 def write_for_colab(book: Book, folder: Path, source: str) -> None:
     """Write every chapter that has code to `folder` as NAME.ipynb, and what they are."""
     folder.mkdir(parents=True, exist_ok=True)
-    first = nbformat.v4.new_code_cell(set_up(source).rstrip("\n"), id="set-up")
     entries = []
     for document in book.executable():
-        notebook = plain_notebook(book, document, outputs=True)
-        notebook.cells.insert(0, first)
         name = f"{Path(document).name}.ipynb"
-        nbformat.write(notebook, folder / name)
+        nbformat.write(for_colab(plain_notebook(book, document, outputs=True), source), folder / name)
         entries.append(f"- [{book.chapters[document].title}]({name})")
     (folder / "README.md").write_text(README.format(list="\n".join(entries), version=version("ntkbook")))

@@ -18,7 +18,7 @@ from ntksite.notebooks.outputs import executed_cells, still
 ADMONITIONS = "attention caution danger error hint important note seealso tip warning".split()
 CHOICE = re.compile(r"^- \[([ x])\] ", flags=re.M)  # of a self-check, see ntksite.questions
 VERDICT = {True: "Right.", False: "Not quite."}
-ANSWERS = ("sketch", "solution")  # first words of the titles of what a student's notebook leaves out
+ANSWERS = re.compile(r"\b(answers?|sketch|solution)\b", re.I)  # in the titles of folds that a class is not given
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -27,7 +27,7 @@ def plain_notebook(
 ) -> nbformat.NotebookNode:
     """The plain notebook of a document, with the outputs of the last build where they are asked for.
 
-    Without solutions it keeps the hints and drops the rest.
+    Without solutions it keeps questions and hints, and drops every answer: of exercises, of guesses, in the page.
     """
     chapter = book.chapters[document]
     renderer = Renderer(book, chapter, solutions)
@@ -203,10 +203,10 @@ class Renderer:
             choices.append(f"- ({letter}) {self.inline(choice)}")
             replies.append(f"- ({letter}) {VERDICT[mark == 'x']} {self.inline(reply)}")
         heading = f"**Check yourself: {question}**"
-        return "\n\n".join([heading, "\n".join(choices), self.folded("Answers", "\n".join(replies))])
+        return "\n\n".join([heading, "\n".join(choices), self.folded("Answers", "\n".join(replies))]).rstrip("\n")
 
     def folded(self, title: str, body: str) -> str:
-        if not self.solutions and title.lower().startswith(ANSWERS):
+        if not self.solutions and ANSWERS.search(title):
             return ""
         return f"\n<details>\n<summary>{html_math_free(title)}</summary>\n\n{body}\n\n</details>\n"
 

@@ -16,6 +16,7 @@ import { clamp, fixed, readable, superscript } from "./numbers.js";
  * @typedef {object} Picture
  * @property {HTMLElement} node
  * @property {SVGSVGElement} svg
+ * @property {(text: string) => void} describe In words
  * @property {(width: number, scale: number, maxHeight: number) => void} resize In pixels; `scale` enlarges the text
  */
 
@@ -51,6 +52,7 @@ function linearTicks(low, high, count, power) {
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) {
     ticks.push({ value: k * step, text: k === 0 ? "0" : fixed((k * step) / 10 ** power, decimals) });
   }
+  if (ticks.length < 2 && count < 6) return linearTicks(low, high, count + 1, power); // one alone tells no scale
   return ticks;
 }
 
@@ -162,7 +164,7 @@ export class Chart {
     const bottomEdge = this.height - (x.label || powers.x ? 38 : 22);
     const yTicks = ticksOf(y, (bottomEdge - 8) / 34, powers.y);
     const longest = Math.max(...yTicks.map((tick) => (tick.text ?? "1000").length));
-    this.box = { left: Math.max(46, 13 + 7.7 * longest), top: powers.y ? 24 : 8, right: this.width - 17, bottom: bottomEdge };
+    this.box = { left: Math.max(46, 13 + 7.7 * longest), top: powers.y ? 24 : y.log ? 11 : 8, right: this.width - 17, bottom: bottomEdge };
     const { left, top, right, bottom } = this.box;
     /** @type {(axis: Axis, from: number, to: number) => (value: number) => number} */
     const scaleOf = ({ min, max, log }, from, to) => {
@@ -180,7 +182,7 @@ export class Chart {
     const label = (tick, attributes) =>
       tick.power === undefined
         ? drawn("text", attributes, tick.text ?? "")
-        : drawn("text", attributes, "10", drawn("tspan", { dy: "-0.45em", "font-size": "9px" }, fixed(tick.power, 0)));
+        : drawn("text", attributes, "10", drawn("tspan", { dy: -4, class: "ntk-power" }, fixed(tick.power, 0)));
     this.frame.replaceChildren(
       drawn("path", { class: "ntk-axis", d: `M${left},${top}V${bottom}H${right}` }),
       ...ticksOf(x, (right - left) / 62, powers.x).flatMap((tick) => {

@@ -103,7 +103,7 @@ function buildDerivation(frame) {
   const lines = element("div", { class: "ntk-wide ntk-derivation" });
   frame.panels.append(lines);
   const chart = new Chart({ title: "", ratio: 0.4 });
-  chart.node.classList.add("ntk-wide");
+  chart.node.classList.add("ntk-wide", "ntk-answer"); // its axis counts the terms
   frame.panel(chart);
 
   /** @type {{ key: string, node: HTMLDivElement }[]} what is written of each row; `key` is the path that leads to it */

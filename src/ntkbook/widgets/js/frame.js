@@ -1,5 +1,7 @@
 // The frame of a widget: its question, controls, pictures and words; the link to a setting; what Python is asked.
 //
+// While a class votes, elements of the class ntk-answer are hidden: the summary, and what else a widget calls an answer.
+//
 // Written for the static page (no kernel: `model.ntkStatic` is true) and for Jupyter alike.
 
 import { MARKERS } from "./chart.js";
@@ -24,10 +26,11 @@ import { clamp } from "./numbers.js";
  * @typedef {{ initial: any, write: (value: any) => void, read: (text: string) => any }} Control
  */
 /**
- * A sample of the legend: a line, or a marker.
+ * A sample of the legend: a line, or a marker. One whose label is an `answer` is hidden while a class votes.
  *
  * @typedef {{
- *   label: string, colour: string, dash?: string, width?: number, marker?: string, hollow?: boolean, small?: boolean
+ *   label: string, colour: string, dash?: string, width?: number, marker?: string, hollow?: boolean, small?: boolean,
+ *   answer?: boolean
  * }} Sample
  */
 /** @typedef {{ content: any, buffers: DataView[] }} Answer Of Python */
@@ -95,6 +98,10 @@ export class Frame {
     /** @type {(() => void)[]} */
     this.cleanups = [];
     this.linked = false; // whether the setting is one of the address
+    this.vote = false; // whether the address asks for a vote
+    this.hidden = false; // whether the answers are hidden
+    /** @type {Map<Picture, { text: string, answer: string }>} */
+    this.told = new Map(); // the words of pictures whose words hold an answer
     this.saying = 0;
     /** @type {Set<string> | null} */
     this.waiting = null; // what has changed since the picture of this frame was drawn
@@ -116,16 +123,19 @@ export class Frame {
     this.panels = element("div", { class: "ntk-panels" });
     this.controlArea = element("div", { class: "ntk-controls" });
     this.buttonArea = element("div", { class: "ntk-buttons" });
-    this.summaryLine = element("p", { class: "ntk-summary" });
+    this.summaryLine = element("p", { class: "ntk-summary ntk-answer" });
     this.live = element("p", { class: "ntk-hidden", "aria-live": "polite" });
     this.link = element("a", { href: "#", title: "The address then holds the setting of the controls" }, "Link to this setting");
+    this.voteLink = element("a", { href: "#", title: "The address then also hides the readout, until you show it" }, "Link for a vote");
+    this.voteButton = element("button", { type: "button", onclick: () => this.showAnswers(this.hidden) });
+    this.voteLine = element("div", { class: "ntk-buttons", hidden: true }, this.voteButton);
     this.tries = element(
-      "details", {}, element("summary", {}, "Things to try"), element("ul", {}, ...tries.map((html) => element("li", { html }))),
+      "details", { class: "ntk-answer" }, element("summary", {}, "Things to try"), element("ul", {}, ...tries.map((html) => element("li", { html }))),
     );
     this.legendList = element("ul", { class: "ntk-legend" });
     const full = element("button", { type: "button", onclick: () => this.toggleFullScreen() }, "Full screen");
     const tools = element("div", { class: "ntk-tools" });
-    if (!hasKernel(model)) tools.append(this.link);
+    if (!hasKernel(model)) tools.append(this.link, this.voteLink);
     if (document.fullscreenEnabled) tools.append(full);
     this.root = element(
       "section",
@@ -133,7 +143,7 @@ export class Frame {
       element("header", {}, element("p", { class: "ntk-question" }, question), tools),
       element("div", { class: "ntk-dock" }, this.controlArea, this.buttonArea),
       this.panels,
-      this.summaryLine,
+      element("div", { class: "ntk-reading" }, this.voteLine, this.summaryLine),
       this.tries,
       this.live,
     );
@@ -309,7 +319,10 @@ export class Frame {
 
   updateLink() {
     const query = [...this.controls.keys()].map((key) => `${key}=${encodeURIComponent(String(this.state[key]) || NOTHING)}`);
-    this.link.setAttribute("href", `#${this.root.id}?${query.join("&")}`);
+    const setting = `#${this.root.id}?${query.join("&")}`;
+    const forVote = `#${this.root.id}?${["vote=1", ...query].join("&")}`; // in front, where a link that is cut off still has it
+    this.link.setAttribute("href", this.vote ? forVote : setting);
+    this.voteLink.setAttribute("href", forVote);
   }
 
   /** What the address says of this widget's controls, or null. */
@@ -322,6 +335,9 @@ export class Frame {
   restore() {
     const said = this.addressed();
     this.linked = said !== null;
+    this.vote = said?.get("vote") === "1";
+    this.voteLine.hidden = !this.vote;
+    this.showAnswers(!this.vote);
     for (const [key, { initial, read }] of this.controls) {
       const text = said?.get(key); // an empty one is what is left of a longer one
       this.set(key, (text ? read(text === NOTHING ? "" : text) : undefined) ?? initial);
@@ -335,7 +351,38 @@ export class Frame {
     const left = this.linked && (hash === "" || settingOf(hash) !== null);
     if (!left && !this.addressed()) return;
     this.restore();
+    this.layout();
     this.changed("address");
+  }
+
+  // The vote: #<id>?vote=1&width=64
+
+  /** @param {boolean} shown */
+  showAnswers(shown) {
+    const revealed = shown && this.hidden;
+    this.hidden = !shown;
+    this.root.classList.toggle("ntk-voting", this.hidden);
+    this.voteButton.textContent = shown ? "Hide the readout" : "Show the readout";
+    for (const chart of this.told.keys()) this.tell(chart);
+    this.live.textContent = revealed ? this.summaryLine.textContent : "";
+  }
+
+  /**
+   * A picture in words, with what they tell of the answer apart: that is left out while a class votes.
+   *
+   * @param {Picture} chart
+   * @param {string} text
+   * @param {string} answer
+   */
+  describe(chart, text, answer) {
+    this.told.set(chart, { text, answer });
+    this.tell(chart);
+  }
+
+  /** @param {Picture} chart */
+  tell(chart) {
+    const { text, answer } = this.told.get(chart) ?? { text: "", answer: "" };
+    chart.describe(this.hidden ? text : `${text} ${answer}`);
   }
 
   // Panels
@@ -381,14 +428,14 @@ export class Frame {
     const text = JSON.stringify(items);
     if (text === this.legendText) return;
     this.legendText = text;
-    const list = items.map((item) => element("li", {}, sample(item), element("span", { html: item.label })));
+    const list = items.map((item) => element("li", { class: item.answer ? "ntk-answer" : "" }, sample(item), element("span", { html: item.label })));
     this.legendList.replaceChildren(...list);
     if (!this.legendList.isConnected) this.panels.after(this.legendList);
   }
 
   layout() {
     const full = document.fullscreenElement === this.root;
-    const scale = full ? clamp(Math.min(window.innerWidth / 1000, window.innerHeight / 700), 1, 2.4) : 1;
+    const scale = full ? clamp(Math.min(window.innerWidth / 1000, window.innerHeight / 640), 1, 4) : 1;
     this.root.style.setProperty("--ntk-scale", String(scale));
     const maxHeight = full ? Math.max(150 * scale, this.roomPerRow()) : Infinity;
     const text = parseFloat(getComputedStyle(document.documentElement).fontSize) / TEXT; // where a reader enlarges it
@@ -407,7 +454,7 @@ export class Frame {
     }
     const pictures = [...rows.values()].reduce((sum, height) => sum + height, 0);
     const { top } = this.root.getBoundingClientRect();
-    const bottom = this.tries.getBoundingClientRect().bottom + this.root.scrollTop;
+    const bottom = this.live.getBoundingClientRect().top + this.root.scrollTop; // which takes no place, below all others
     const margin = parseFloat(getComputedStyle(this.root).paddingBottom);
     return (window.innerHeight - (bottom - top - pictures) - margin) / rows.size;
   }
@@ -418,7 +465,8 @@ export class Frame {
   }
 
   /**
-   * A sentence below the picture. With `aloud` a screen reader reads it, when the reader has moved a control.
+   * A sentence below the picture. With `aloud` a screen reader reads it, when the reader has moved a control, unless a
+   * class is voting.
    *
    * @param {string} html
    */
@@ -426,7 +474,7 @@ export class Frame {
     this.summaryLine.innerHTML = html;
     if (!aloud) return;
     clearTimeout(this.saying);
-    this.saying = window.setTimeout(() => (this.live.textContent = this.summaryLine.textContent), 600);
+    this.saying = window.setTimeout(() => (this.live.textContent = this.hidden ? "" : this.summaryLine.textContent), 600);
   }
 
   // Python

@@ -81,7 +81,7 @@ function buildOrders(frame) {
   frame.restore();
 
   const chart = new Chart({ title: `Largest entry of ${kernelName("<i>k</i>")}<sub>0</sub> against the width <i>m</i>`, ratio: 0.72 });
-  const slopes = element("table", { class: "ntk-table" });
+  const slopes = element("table", { class: "ntk-table ntk-answer" });
   frame.panelWithAside(chart, slopes);
   frame.legend([
     { label: "one draw of the weights", colour: "var(--ntk-quiet)", marker: "o", small: true },
@@ -147,9 +147,10 @@ function buildOrders(frame) {
     const network = `${state.activation}, ${state.depth} hidden layer${state.depth > 1 ? "s" : ""}`;
     const drawn = `${Object.values(values)[0].length} draws a width`;
     const origin = fresh ? `${drawn}, computed just now by Python` : hasKernel(model) ? drawn : `${drawn}, precomputed`;
-    chart.describe(
-      `Sizes of kernels at the start against the width, both axes logarithmic. ${network}. ` +
-        rows.map(({ order, slope }) => `Order ${order}: fitted slope ${fixed(slope, 2)}, predicted ${fixed(predictedSlope(order), 0)}.`).join(" "),
+    frame.describe(
+      chart,
+      `Sizes of kernels at the start against the width, both axes logarithmic; orders ${shown.join(", ") || "none"}. ${network}.`,
+      rows.map(({ order, slope }) => `Order ${order}: fitted slope ${fixed(slope, 2)}, predicted ${fixed(predictedSlope(order), 0)}.`).join(" "),
     );
     const reading = rows.map(({ order, slope }) => `${kernelName(order)} \u221d <i>m</i><sup>${fixed(slope, 2)}</sup>`).join(", ");
     frame.summarise(`${reading || "No kernel is chosen"}. <span class="ntk-quiet">${network}; ${origin}.</span>`, { aloud });

@@ -124,6 +124,7 @@ function buildPredict(frame) {
   const errorChart = new Chart({ title: "Prediction minus exact network" });
   const bendChart = new Chart({ title: "What is learned, minus twice that with half the targets" });
   const timeChart = new Chart({ title: "Prediction minus exact network, at the test point" });
+  bendChart.node.classList.add("ntk-answer"); // does the network double with its targets?
   for (const chart of [learnedChart, errorChart, bendChart, timeChart]) frame.panel(chart);
   frame.legend([
     { label: "network, exact", colour: COLOURS.exact },

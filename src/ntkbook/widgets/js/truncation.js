@@ -232,7 +232,7 @@ function buildTruncation(frame) {
     frame.legend([
       { label: "exact flow", colour: COLOURS.exact },
       ...levels.map((p) => ({ label: p === 2 ? "level 2, frozen kernel" : `level ${p}`, colour: COLOURS[p], dash: p === level ? "6 4" : "none", width: p === level ? 2.2 : 1.2 })),
-      { label: `predicted powers: <i>m</i><sup>${fixed(power, 0)}</sup>; at small times <i>t</i><sup>${level}</sup> for <i>f</i>, <i>t</i><sup>${level - 1}</sup> for <i>K</i>`, colour: COLOURS.guide, dash: "5 4", width: 1.2 },
+      { label: `predicted powers: <i>m</i><sup>${fixed(power, 0)}</sup>; at small times <i>t</i><sup>${level}</sup> for <i>f</i>, <i>t</i><sup>${level - 1}</sup> for <i>K</i>`, colour: COLOURS.guide, dash: "5 4", width: 1.2, answer: true },
     ]);
     describe({ now, k, curves, own, ownOutputs, means, power, aloud });
   }
@@ -261,8 +261,8 @@ function buildTruncation(frame) {
     const told = ({ exact, truncated }) => `exact ${readable(exact, 3)}, truncated ${readable(truncated, 3)}`;
     output.describe(`Output at point ${entry[0]} against time, now ${told(f)}. ${setting}.`);
     kernel.describe(`Change of entry ${entry} of the kernel against time, now ${told(K)}. ${setting}.`);
-    overWidths.describe(`Largest error of the kernel against the width on logarithmic axes, geometric mean over ${meta.seeds} networks: ${widths.map((m, v) => `${readable(means[k][v], 2)} at width ${m}`).join(", ")}; predicted power ${fixed(power, 0)}. ${setting}.`);
-    inTime.describe(`Largest errors of this network against time on logarithmic axes, now ${readable(ownOutputs[now], 2)} for the outputs and ${readable(own[now], 2)} for the kernel; for small times the powers ${level} and ${level - 1} are predicted. ${setting}.`);
+    frame.describe(overWidths, `Largest error of the kernel against the width on logarithmic axes, geometric mean over ${meta.seeds} networks: ${widths.map((m, v) => `${readable(means[k][v], 2)} at width ${m}`).join(", ")}. ${setting}.`, `Predicted power of the width: ${fixed(power, 0)}.`);
+    frame.describe(inTime, `Largest errors of this network against time on logarithmic axes, now ${readable(ownOutputs[now], 2)} for the outputs and ${readable(own[now], 2)} for the kernel. ${setting}.`, `For small times the powers ${level} and ${level - 1} are predicted.`);
   }
 
   frame.changed = () => draw(true);
