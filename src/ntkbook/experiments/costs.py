@@ -1,4 +1,4 @@
-"""The page "Costs and accuracy": how long the kernels take, against n, m, H and r, and the truncated hierarchy."""
+"""The page "Costs and accuracy": how long the kernels take, against n, m, H and k, and the truncated hierarchy."""
 
 from __future__ import annotations
 
