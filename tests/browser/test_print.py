@@ -68,6 +68,27 @@ def test_a_page_on_paper(chromium: Browser, served: str, path: str) -> None:
     assert max(int(part) for part in colour.strip("rgb()").split(",")) < 128
 
 
+@pytest.mark.site
+@pytest.mark.browser
+def test_a_figure_on_paper_says_where_it_moves(chromium: Browser, served: str) -> None:
+    """At the page's own address, where the site has one."""
+    with pagecheck.visit(chromium, served, "book/theorem-2-3.html") as visit:
+        address = "https://ada.github.io/ntkbook/book/theorem-2-3.html"
+        visit.page.evaluate(
+            """(href) => {
+              document.querySelector("link[rel=canonical]")?.remove();
+              document.head.append(Object.assign(document.createElement("link"), { rel: "canonical", href }));
+            }""",
+            address,
+        )
+        visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        links = visit.page.eval_on_selector_all(".ntk-on-paper a", "(links) => links.map((link) => link.href)")
+        widgets = visit.page.eval_on_selector_all(
+            "[data-ntk-widget]", "(widgets) => widgets.map((widget) => widget.id)"
+        )
+    assert links == [f"{address}#{name}" for name in widgets] and links
+
+
 # -- the book ----------------------------------------------------------------------------------------------------------
 
 
