@@ -36,6 +36,8 @@ __all__ = ["KernelHierarchy", "empirical_kernel", "empirical_ntk", "kernel_hiera
 class KernelHierarchy:
     """The outputs and kernels of one network at one moment: what the truncated hierarchy (2.7) starts from.
 
+    For a network with C outputs a slot is a pair (point, output): n stands for n, C and n' for n', C.
+
     Parameters
     ----------
     outputs
@@ -46,8 +48,6 @@ class KernelHierarchy:
         f at the n' test points, shape (n',), or None.
     test_kernels
         K^(k) with the test point in the first slot: ``test_kernels[k]`` has shape (n',) + (n,) * (k - 1); or None.
-
-    For a network with C outputs a slot is a pair (point, output): n stands for n, C and k for k, C.
 
     Examples
     --------
