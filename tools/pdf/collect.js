@@ -48,6 +48,15 @@ function rename(article, page) {
   }
 }
 
+/** A section is found where its heading stands, not where its box begins: at the end of a page these differ. @param {Element} article */
+function anchor(article) {
+  for (const heading of article.querySelectorAll("section[id] > :is(h1, h2, h3, h4)")) {
+    const section = /** @type {Element} */ (heading.parentElement);
+    heading.id = section.id;
+    section.removeAttribute("id");
+  }
+}
+
 /** Links lead to places of the book; what it does not hold is no link. @param {Element} article @param {string} page */
 function relink(article, page) {
   for (const link of article.querySelectorAll("a[href]")) {
@@ -64,7 +73,7 @@ function relink(article, page) {
 function headings(article, page) {
   return [...article.querySelectorAll("section > h1, section > h2")].map((node) => {
     const chapter = node.tagName === "H1";
-    return { id: chapter ? page : (node.parentElement?.id ?? ""), level: chapter ? 1 : 2, html: node.innerHTML, text: node.textContent ?? "" };
+    return { id: chapter ? page : node.id, level: chapter ? 1 : 2, html: node.innerHTML, text: node.textContent ?? "" };
   });
 }
 
@@ -98,6 +107,7 @@ export async function collect(page) {
   for (const node of article.querySelectorAll(UNPRINTED)) node.remove();
   foldChecks(article);
   settle(article);
+  anchor(article);
   relink(article, page);
   rename(article, page);
   for (const figure of article.querySelectorAll("figure")) figure.setAttribute("role", "group"); // what it holds has words
