@@ -143,7 +143,7 @@ export class Frame {
       element("header", {}, element("p", { class: "ntk-question" }, question), tools),
       element("div", { class: "ntk-dock" }, this.controlArea, this.buttonArea),
       this.panels,
-      element("div", { class: "ntk-reading" }, this.voteLine, this.summaryLine),
+      element("div", { class: "ntk-readout" }, this.voteLine, this.summaryLine),
       this.tries,
       this.live,
     );
