@@ -87,7 +87,7 @@ def test_grading(pack: Path, tmp_path: Path, name: str) -> None:
     full = {f"q{number}": float(problem.points) for number, problem in enumerate(problems, 1)}
 
     def graded(answers: list[str], **options: str) -> dict:
-        return grade(autograder, write(pack, name, tmp_path / "answer.ipynb", answers, **options))
+        return grade(autograder, write(pack, name, tmp_path / "answer.ipynb", answers, **options), limit=900)
 
     reference = graded([problem.solution for problem in problems])
     assert reference == {"notebook": "answer.ipynb", **full, "total": sum(full.values()), "remark": ""}
