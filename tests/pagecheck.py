@@ -6,10 +6,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Thread
 
 from playwright.sync_api import Browser, Locator, Page, Request
 
@@ -118,22 +114,6 @@ class Visit:
 
     page: Page
     problems: list[str] = field(default_factory=list)
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Answers with the files of a folder, and writes no line about it."""
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-@contextmanager
-def serve(folder: Path, handler: type[Quiet] = Quiet) -> Iterator[str]:
-    """The folder over HTTP on a free port; the address has no slash at its end."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=folder)) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import browser as local_browser
-import pagecheck
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from serving import serve
 
 SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
 
@@ -33,5 +33,5 @@ def site() -> Path:
 
 @pytest.fixture(scope="session")
 def served(site: Path) -> Iterator[str]:
-    with pagecheck.serve(site) as address:
+    with serve(site) as address:
         yield address

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pagecheck
 import pytest
+import serving
 from engines import ENGINES, Tab
 from ntksite.records import documents
 
@@ -73,7 +74,7 @@ async (k) => {
 def watched(site: Path) -> Iterator[str]:
     """The site, served with a script ahead of all others in every page that notes what goes wrong."""
 
-    class Watched(pagecheck.Quiet):
+    class Watched(serving.Quiet):
         def do_GET(self) -> None:  # noqa: N802 - the name that the server calls
             path = Path(self.translate_path(self.path))
             if path.suffix != ".html":
@@ -85,7 +86,7 @@ def watched(site: Path) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(text)
 
-    with pagecheck.serve(site, Watched) as address:
+    with serving.serve(site, Watched) as address:
         yield address
 
 

@@ -39,10 +39,7 @@ def test_a_chapter_without_a_network(chromium: Browser, unpacked: Path) -> None:
     with pagecheck.visit(chromium, unpacked.as_uri(), "book/theorem-2-3.html") as visit:
         visit.page.context.set_offline(True)
         visit.page.reload()
-        visit.page.wait_for_function(
-            "[...document.querySelectorAll('[data-ntk-widget]')].every((node) => node.dataset.ntkState === 'ready')"
-        )
-        problems = visit.problems + pagecheck.layout(visit.page)
+        problems = visit.problems + pagecheck.widgets_ready(visit.page) + pagecheck.layout(visit.page)
         for root in visit.page.locator("[data-ntk-widget]").all():
             problems += pagecheck.controls_change_picture(root)
         visit.page.locator("article a", has_text="(2.1)").first.focus()

@@ -162,7 +162,12 @@ def printed(chromium: Browser, tmp_path: Path) -> Callable[..., list[str]]:
         (SOUND, {"lang": ""}, ["the PDF does not say its language"]),
         (SOUND + '<a href="http://127.0.0.1/x">x</a>', {}, ["a link to http://127.0.0.1/x"]),
         (SOUND.replace("#top", "https://there.invalid"), {}, ["no link leads to a place of the book"]),
-        (SOUND.replace("{drawing}", PIXELS), {}, ["an image of pixels"]),
+        (SOUND.replace("{drawing}", PIXELS), {}, ["an image of 1 x 1 pixels"]),
+        (
+            f'{SOUND}<p style="opacity: 0.5">Faint <img src="{PIXELS}" alt="A dot."></p>',
+            {},
+            ["an image of 1 x 1 pixels"],
+        ),
         (SOUND.replace(' alt="A square."', ' alt=" "'), {}, ["has no words"]),
         (SOUND + f"<pre style='width: min-content'>{'x = 1; ' * 30}</pre>", {}, ["pixels too wide: <pre"]),
         (SOUND + "<p style='margin-left: -9mm'>early</p>", {}, ["34 pixels too wide: <p"]),

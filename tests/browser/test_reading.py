@@ -11,6 +11,7 @@ from pathlib import Path
 import pagecheck
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from serving import serve
 
 pytestmark = [pytest.mark.site, pytest.mark.browser]
 
@@ -214,7 +215,7 @@ def test_pages_from_disk_remember_too(chromium: Browser, site: Path) -> None:
 def test_other_books_on_the_same_host_are_left_alone(chromium: Browser, site: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).symlink_to(site)
-    with pagecheck.serve(tmp_path) as host, reader(chromium) as context:
+    with serve(tmp_path) as host, reader(chromium) as context:
         page = opened(context, f"{host}/one", FIRST)
         chapter_button(page).click()
         page.goto(f"{host}/two/{FIRST}.html")

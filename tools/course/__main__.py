@@ -2,6 +2,8 @@
 
 import shutil
 import sys
+import tempfile
+from pathlib import Path
 
 from ntksite.records import ROOT
 
@@ -13,12 +15,15 @@ BUILDS = (sets.build, quizzes.build, packages.build)
 
 
 def main() -> None:
-    shutil.rmtree(OUT, ignore_errors=True)
-    try:
-        for build in BUILDS:
-            build(ROOT, OUT)
-    except (BadSetting, quizzes.BadQuestion) as error:
-        sys.exit(str(error))
+    with tempfile.TemporaryDirectory() as name:  # what was made before stays until all is there
+        made = Path(name) / "course"
+        try:
+            for build in BUILDS:
+                build(ROOT, made)
+        except (BadSetting, quizzes.BadQuestion) as error:
+            sys.exit(str(error))
+        shutil.rmtree(OUT, ignore_errors=True)
+        shutil.move(made, OUT)
     for folder in sorted(path for path in OUT.iterdir() if path.is_dir()):
         shutil.make_archive(str(folder), "zip", OUT, folder.name)
         print(f"{folder.relative_to(ROOT)}: {sum(path.is_file() for path in folder.rglob('*'))} files, and as one zip")

@@ -23,8 +23,10 @@ def run(autograder: Path, notebook: Path, out: Path, limit: float) -> str:
     """Let otter-grader run one notebook; what a marker has to know, "" where all went well."""
     command: list[str | Path] = [sys.executable, "-m", "otter", "run", "--no-logo"]
     command += ["-a", autograder, "-o", out, notebook]
+    # JAX would take its precision from here, and a notebook that leaves it at 32 bits would go unseen.
+    environment = {name: value for name, value in os.environ.items() if name != "JAX_ENABLE_X64"}
     with subprocess.Popen(
-        command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, start_new_session=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         try:
             said, _ = process.communicate(timeout=limit)

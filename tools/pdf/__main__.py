@@ -6,10 +6,7 @@ python -m pdf --check    # only check the PDF that is there
 
 import argparse
 import sys
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import browser
 from ntksite.citation import read_citation
@@ -17,17 +14,13 @@ from ntksite.records import ROOT
 from playwright.sync_api import Page, sync_playwright
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import BooleanObject, NameObject
+from serving import serve
 
 from pdf.bind import Part, bind, collect
 from pdf.check import beyond_margins, problems
 
 PDF = Path("_build/pdf/ntkbook.pdf")
 PASSES = 4  # the numbers in the contents may move what follows them
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 def folios(pdf: Path) -> dict[str, int]:
@@ -77,11 +70,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m pdf", description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true", help="check the PDF that is there")
     if not parser.parse_args().check:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=ROOT))
-        Thread(target=server.serve_forever, daemon=True).start()
-        with sync_playwright() as playwright:
+        with serve(ROOT) as address, sync_playwright() as playwright:
             chromium = playwright.chromium.launch(executable_path=browser.find(), args=["--no-sandbox"])
-            write(ROOT, chromium.new_page(), f"http://127.0.0.1:{server.server_port}")
+            write(ROOT, chromium.new_page(), address)
     wrong = list(problems(ROOT / PDF))
     print(*wrong, sep="\n")
     sys.exit(bool(wrong))

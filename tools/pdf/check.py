@@ -81,23 +81,36 @@ def dead_links(pdf: PdfReader) -> Iterator[str]:
         yield "no link leads to a place of the book"
 
 
+def used(pdf: PdfReader, kind: str) -> Iterator[tuple[int, Any]]:
+    """What the pages use of one kind, inside of the groups that they draw as well, with the number of the page."""
+
+    def within(holder: Any) -> Iterator[Any]:
+        resources = resolve(holder.get("/Resources", {}))
+        yield from map(resolve, resolve(resources.get(kind, {})).values())
+        for thing in map(resolve, resolve(resources.get("/XObject", {})).values()):
+            if thing["/Subtype"] == "/Form":
+                yield from within(thing)
+
+    for number, page in enumerate(pdf.pages, 1):
+        for thing in within(page):
+            yield number, thing
+
+
 def loose_fonts(pdf: PdfReader) -> Iterator[str]:
     """Every font comes with its letters: in a file, or drawn one by one (Type3)."""
-    for number, page in enumerate(pdf.pages, 1):
-        for font in map(resolve, resolve(page["/Resources"]).get("/Font", {}).values()):
-            if font["/Subtype"] == "/Type3":
-                continue
-            holder = resolve(resolve(font["/DescendantFonts"])[0]) if "/DescendantFonts" in font else font
-            if not any(key.startswith("/FontFile") for key in resolve(holder.get("/FontDescriptor", {}))):
-                yield f"page {number}: the font {font.get('/BaseFont')} is not embedded"
+    for number, font in used(pdf, "/Font"):
+        if font["/Subtype"] == "/Type3":
+            continue
+        holder = resolve(resolve(font["/DescendantFonts"])[0]) if "/DescendantFonts" in font else font
+        if not any(key.startswith("/FontFile") for key in resolve(holder.get("/FontDescriptor", {}))):
+            yield f"page {number}: the font {font.get('/BaseFont')} is not embedded"
 
 
 def rasters(pdf: PdfReader) -> Iterator[str]:
     """Figures are drawn, not painted."""
-    for number, page in enumerate(pdf.pages, 1):
-        for name, thing in resolve(resolve(page["/Resources"]).get("/XObject", {})).items():
-            if resolve(thing)["/Subtype"] == "/Image":
-                yield f"page {number}: {name} is an image of pixels"
+    for number, thing in used(pdf, "/XObject"):
+        if thing["/Subtype"] == "/Image":
+            yield f"page {number}: an image of {thing['/Width']} x {thing['/Height']} pixels"
 
 
 def wrong_outline(pdf: PdfReader) -> Iterator[str]:

@@ -214,9 +214,10 @@ def empirical_kernel(
         default structured where it is offered and gains: where the sum over the products of positions^2 (inputs +
         outputs) is below that of positions * inputs * outputs. Products at a single position always gain.
     memory_limit
-        Bytes for work and result that are not to be exceeded on any device: the slots are taken in
-        blocks, one after the other. By default 1.5 GiB, or what the smallest blocks take where that is more. Low limits
-        cost up to about 2^(k-3) times the time, and more where slots 1 and 2 are divided too.
+        Bytes for work and result that are not to be exceeded on any device: the slots are taken in blocks, one after
+        the other. By default 1.5 GiB for the work alone, or what the smallest blocks take where that is more; the
+        result comes on top. Low limits cost up to about 2^(k-3) times the time, and more where slots 1 and 2 are
+        divided too.
     progress
         Whether to show how far it is, once it has taken three seconds.
 
