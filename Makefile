@@ -3,13 +3,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup browser book pdf colab course check test bench serve clean \
+.PHONY: help setup browser book pdf colab course grade check test nightly bench serve clean \
   links unlocked dist recipe paper named ready pages branch binder
 
 BOOTSTRAP := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PYTHON := $(BIN)/python
 FAST := not slow and not site and not browser
+SLOW := not nightly and not ($(FAST))
 PARALLEL := -n auto --dist worksteal
 export JUPYTER_PLATFORM_DIRS := 1
 
@@ -35,10 +36,10 @@ help: ## this list
 	$(PYTHON) tools/browser.py
 	@touch $@
 
-# The linter and the types of the page's scripts. Node itself comes with the test packages; nobody else needs it.
+# The linter and the types of the page's scripts, and what makes the slides. Node itself comes with the test packages; nobody else needs it.
 NODE_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
 node_modules/.installed: .venv/.installed package.json package-lock.json .npmrc
-	@echo "== installing the linter and the types of the page's scripts"
+	@echo "== installing what checks the page's scripts and makes the slides"
 	$(NODE_PATH) npm ci --loglevel=error
 	@touch $@
 
@@ -60,8 +61,11 @@ pdf: book browser node_modules/.installed ## print the whole book as _build/pdf/
 colab: book ## the chapters as notebooks for Colab, into _build/colab
 	$(PYTHON) tools/notebooks.py --colab -o _build/colab
 
-course: setup ## the course pack for students, teachers and graders, into _build/course
+course: book node_modules/.installed ## the course pack for teachers, students and graders, into _build/course
 	PYTHONPATH=tools $(PYTHON) -m course
+
+grade: setup ## every problem set through its grader; make test does it for those that changed
+	PYTHONPATH=tools $(PYTHON) -m course.tried
 
 serve: book ## open the site locally
 	$(PYTHON) -m webbrowser -t http://localhost:8000 & $(PYTHON) -m http.server 8000 --bind 127.0.0.1 -d _build/html
@@ -87,7 +91,10 @@ test: browser check book pdf ## every check
 	$(PYTHON) tools/check_outputs.py
 	@echo "== site, notebooks, slow tests; pages in these engines:"
 	@$(PYTHON) tools/browser.py
-	JAX_ENABLE_X64=1 $(BIN)/pytest -v -n auto --dist loadgroup --durations=25 -m "not ($(FAST))"
+	JAX_ENABLE_X64=1 $(BIN)/pytest -v -n auto --dist loadgroup --durations=25 -m "$(SLOW)"
+
+nightly: browser book grade ## what takes too long for make test
+	JAX_ENABLE_X64=1 $(BIN)/pytest -v -n auto --dist loadgroup -m nightly
 
 bench: setup ## the benchmarks, as ratios measured in one run
 	PYTHONPATH=tools $(PYTHON) -m benchmarks

@@ -24,6 +24,6 @@ export default [
   },
   { files: ["src/ntkbook/widgets/js/*.js"], languageOptions: { globals: globals.browser }, rules: { "no-restricted-syntax": ["error", ...forms] } },
   { files: ["tools/pdf/*.js"], languageOptions: { globals: globals.browser } },
-  { files: ["tools/*.js"], languageOptions: { globals: globals.node } },
+  { files: ["tools/*.js", "tools/course/*.js"], languageOptions: { globals: globals.node } },
   { files: ["book/_site/*.js"], languageOptions: { globals: globals.browser, sourceType: "script" } },
 ];

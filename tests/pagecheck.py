@@ -108,6 +108,10 @@ IMAGES = """
 """
 
 
+MOUNTED = 30.0  # seconds until all widgets of a page are there
+CHANGED = 90.0  # seconds until a picture has changed: new data from a kernel take their time
+
+
 @dataclass
 class Visit:
     """An open page and what went wrong on it so far."""
@@ -151,7 +155,7 @@ def widgets_ready(page: Page) -> list[str]:
                 return states.length >= views && states.every((state) => state === "ready" || state === "error");
             }""",
             arg=views,
-            timeout=30_000,
+            timeout=1000 * MOUNTED,
         )
     except Exception:
         return [f"{views} widgets belong on the page, {roots.count()} were mounted in time"]
@@ -227,7 +231,7 @@ def at_rest(root: Locator) -> str | None:
 
 
 def changes(root: Locator, before: str) -> bool:
-    for _ in range(450):  # new data from a kernel take their time
+    for _ in range(round(5 * CHANGED)):
         if root.evaluate(MARKS) != before:
             return True
         root.page.wait_for_timeout(200)

@@ -56,10 +56,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "truncation": {"data": ["sphere", "half circle", "digits"], "widths": [64], "seeds": 2},
 }
 QUICK = ("orders",)
+LONG = ("predicting",)  # a minute; what it does, its parts do too
 
 
 def marked(names: list[str]) -> list[Any]:
-    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
+    marks = {name: [pytest.mark.slow] for name in names} | {name: [] for name in QUICK}
+    marks |= {name: [pytest.mark.slow, pytest.mark.nightly] for name in LONG}
+    return [pytest.param(name, marks=marks[name]) for name in names]
 
 
 def form(value: Any) -> Any:

@@ -145,7 +145,11 @@ def test_points_in_the_plane_of_every_size(activation, points, scale):
 
 @double
 @pytest.mark.slow
-@each_activation
+@pytest.mark.parametrize(
+    "activation",
+    [each if each.name in ("tanh", "sin") else pytest.param(each, marks=pytest.mark.nightly) for each in smooth],
+    ids=lambda activation: activation.name,
+)
 def test_order_six_of_points_in_the_plane(activation):
     net = ntkbook.mlp(width=1, activation=activation, w_std=0.2 if activation.name == "softplus(4)" else 0.8)
     x = jnp.array([[1.0, 0.0], [-0.5, 0.8], [0.9, 0.1]])
@@ -236,7 +240,7 @@ def test_biases_of_one_layer_by_automatic_differentiation():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("depth", [2, pytest.param(3, marks=pytest.mark.nightly)])
 def test_means_over_widths_with_biases(depth, x):
     net = ntkbook.mlp(width=1, depth=depth, activation="softplus", w_std=0.8, b_std=0.8)
     limit = ntkbook.limit_kernel(net, x[:2], order=4)
@@ -317,7 +321,8 @@ def test_singular_gram_matrices(depth, x):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("activation", "depth"), [("softplus", 2), ("tanh", 2), ("softplus", 3), ("tanh", 3)])
+@pytest.mark.parametrize("depth", [2, pytest.param(3, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("activation", ["softplus", "tanh"])
 def test_means_over_widths_tend_to_order_four(activation, depth, x):
     # the mean at width m differs from the limit by c/m: two widths remove it
     limit = ntkbook.limit_kernel(ntkbook.mlp(width=1, depth=depth, activation=activation), x[:2], order=4)

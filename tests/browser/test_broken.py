@@ -36,6 +36,13 @@ DRAW = 'el.querySelector("rect").setAttribute("height", el.querySelector("input"
 """
 
 
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is broken here never comes."""
+    monkeypatch.setattr(pagecheck, "MOUNTED", 5.0)
+    monkeypatch.setattr(pagecheck, "CHANGED", 5.0)
+
+
 def test_broken_widget_fails_the_browser_checks(tmp_path: Path, chromium: Browser) -> None:
     good = cell(WIDGETS) + cell("widget('good', DRAW)")
     bad = cell(WIDGETS) + cell("widget('dead', '')") + cell("widget('broken', DRAW, 'absent.draw()')")

@@ -18,6 +18,7 @@ from reader import WITH_WIDGETS, Reader, keep_widgets, wrong_claims
 pytestmark = [pytest.mark.slow, pytest.mark.site, pytest.mark.browser, pytest.mark.xdist_group("reader")]
 
 WHOLE = "book/deriving"  # runs from top to bottom; of the others only what their widgets rest on
+EACH_COMMIT = (WHOLE, "book/networks", "book/theorem-2-6")
 
 SETTINGS = """
 c.ServerApp.token = ""
@@ -71,7 +72,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory, reader: Reader) -> Iterator[st
         server.wait(30)
 
 
-@pytest.mark.parametrize("document", WITH_WIDGETS)
+@pytest.mark.parametrize(
+    "document",
+    [name if name in EACH_COMMIT else pytest.param(name, marks=pytest.mark.nightly) for name in WITH_WIDGETS],
+)
 def test_notebook_is_alive_with_a_kernel(chromium: Browser, lab: str, document: str) -> None:
     name = Path(document).name
     page = chromium.new_page(viewport={"width": 1400, "height": 1600}, reduced_motion="reduce")

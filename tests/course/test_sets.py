@@ -9,6 +9,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import nbclient
 import nbformat
 import pytest
 from reader import Environment
@@ -16,14 +17,15 @@ from release import versions
 
 pytest.importorskip("otter")
 
-from course.grade import grade  # noqa: E402
 from course.problems import CANARY, read_set  # noqa: E402
-from course.settings import read_settings  # noqa: E402
+from course.settings import Module, read_settings  # noqa: E402
 
-from course import packages, sets  # noqa: E402
+from course import packages, sets, trial, tried  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = [module.module for module in read_settings(ROOT).modules]
+SETTINGS = read_settings(ROOT)
+WITH_PROBLEMS = [module for module in SETTINGS.modules if module.due]
+CHANGED = tried.changed(ROOT, SETTINGS)
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("course")]
 
@@ -31,7 +33,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("course")]
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("course")
-    sets.build(ROOT, out)
+    for module in CHANGED:
+        sets.build_set(ROOT, out, SETTINGS, module)
     return out
 
 
@@ -46,11 +49,10 @@ def texts(path: Path) -> str:
 def test_no_secret_reaches_a_student_and_every_one_a_teacher(pack: Path) -> None:
     holding = {path.relative_to(pack).parts[0] for path in pack.rglob("*") if path.is_file() and CANARY in texts(path)}
     assert holding == {"teacher", "grader"}
-    settings = read_settings(ROOT)
-    for module in settings.modules:
+    for module in CHANGED:
         handed = texts(pack / "student" / module.module / "problems.ipynb")
         solved = texts(pack / "teacher" / module.module / "solved.ipynb")
-        for problem in read_set(ROOT, settings, module):
+        for problem in read_set(ROOT, SETTINGS, module):
             secrets = [problem.solution, problem.answer, *(test.code for test in problem.tests if test.hidden)]
             lines = {line.strip() for secret in secrets for line in secret.splitlines()} - set(
                 problem.start.splitlines()
@@ -60,58 +62,53 @@ def test_no_secret_reaches_a_student_and_every_one_a_teacher(pack: Path) -> None
             assert all(json.dumps(line)[1:-1] in solved for line in problem.solution.splitlines())
 
 
-def write(pack: Path, module: str, path: Path, answers: list[str], *, first: str | None = None) -> Path:
-    """The student's notebook with these answers in the place of what it starts from."""
-    notebook = nbformat.read(pack / "student" / module / "problems.ipynb", as_version=4)
-    places = [
-        cell
-        for cell in notebook.cells
-        if cell.cell_type == "code" and "otter_answer_cell" in cell.metadata.get("tags", [])
-    ]
-    for cell, answer in zip(places, answers, strict=False):
-        cell.source = answer
-    if first is not None:
-        (cell,) = (cell for cell in notebook.cells if "enable_float64" in cell.source)
-        cell.source = cell.source.replace("ntkbook.enable_float64()", first)
-    nbformat.write(notebook, path)
-    return path
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_grading(pack: Path, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("module", CHANGED, ids=lambda module: module.module)
+def test_grading(pack: Path, module: Module) -> None:
     """All points to the reference, none to a blank, and from known wrong answers what they are said to lose."""
-    settings = read_settings(ROOT)
-    (module,) = (module for module in settings.modules if module.module == name)
-    problems = [problem for problem in read_set(ROOT, settings, module) if problem.tests]
-    autograder = pack / "grader" / name / "autograder.zip"
-    full = {f"q{number}": float(problem.points) for number, problem in enumerate(problems, 1)}
+    assert tried.failures(ROOT, pack, SETTINGS, module) == []
 
-    def graded(answers: list[str], **options: str) -> dict:
-        return grade(autograder, write(pack, name, tmp_path / "answer.ipynb", answers, **options), limit=900)
 
-    reference = graded([problem.solution for problem in problems])
-    assert reference == {"notebook": "answer.ipynb", **full, "total": sum(full.values()), "remark": ""}
-    blank = graded([])
-    assert blank["total"] == 0 and blank["remark"] == ""
-    for k in range(max(len(problem.wrong) for problem in problems)):
-        wrong = [problem.wrong[k % len(problem.wrong)] for problem in problems]
-        found = graded([code for _, code in wrong])
-        expected = {question: full[question] - points for question, (points, _) in zip(full, wrong, strict=True)}
-        assert {question: found[question] for question in full} == expected, k
-    single = graded([problem.solution for problem in problems], first="")
-    assert single["total"] == 0 and single["remark"].startswith("64-bit numbers are off")
+@pytest.mark.parametrize("module", WITH_PROBLEMS, ids=lambda module: module.module)
+def test_every_answer_gets_what_its_source_says(module: Module) -> None:
+    assert trial.failures(read_set(ROOT, SETTINGS, module)) == []
+
+
+def test_a_browsers_notebook_brings_its_tests(pack: Path, tmp_path: Path) -> None:
+    """Colab has no file of the notebook that runs: it is the only one in its folder, and answered rightly."""
+    module = CHANGED[0]
+    path = tried.answered(
+        pack,
+        module.module,
+        tmp_path / "colab.ipynb",
+        [read_set(ROOT, SETTINGS, module)[0].solution],
+        name="colab.ipynb",
+    )
+    notebook = nbformat.read(path, as_version=4)
+    last = next(place for place, cell in enumerate(notebook.cells) if cell.source == 'grader.check("q1")')
+    notebook.cells = notebook.cells[: last + 1]
+    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
+    assert "passed!" in sets.said(notebook.cells[-1])
 
 
 def test_a_loop_is_stopped_and_the_next_submission_graded(pack: Path, tmp_path: Path) -> None:
     """By the script that lies beside the autograder, from its own folder."""
-    name = MODULES[0]
-    write(pack, name, tmp_path / "a-loops.ipynb", ["while True:\n    pass"])
+    name = CHANGED[0].module
+    (tmp_path / "a").mkdir()
+    tried.answered(pack, name, tmp_path / "a" / "loops.ipynb", ["while True:\n    pass"])
     (tmp_path / "b-broken.ipynb").write_text("{")
-    write(pack, name, tmp_path / "c-blank.ipynb", [])
+    tried.answered(pack, name, tmp_path / "c-blank.ipynb", [])
     script = pack / "grader" / name / "grade.py"
     subprocess.run([sys.executable, script, tmp_path, "--limit", "25"], check=True, timeout=300)
-    looped, broken, blank = (tmp_path / "grades.csv").read_text().splitlines()[1:]
-    assert "stopped after 25 s" in looped and "does not run" in broken and blank.startswith("c-blank.ipynb,")
+    head, whole, looped, broken, blank = (tmp_path / "grades.csv").read_text().splitlines()
+    assert head == "notebook,q1,q2,q3,q4,q5,q6,code,remark" and whole.startswith("out of,2.0,2.0,2.0,2.0,6.0,6.0,8.0,")
+    assert looped.startswith("a/loops.ipynb,0.0,0.0,0.0,0.0,,,") and "stopped after 25 s" in looped
+    assert "does not run" in broken and blank == "c-blank.ipynb,0.0,0.0,0.0,0.0,,,0.0,"
+
+
+def test_a_folder_without_notebooks_is_refused(pack: Path, tmp_path: Path) -> None:
+    script = pack / "grader" / CHANGED[0].module / "grade.py"
+    run = subprocess.run([sys.executable, script, tmp_path / "none"], capture_output=True, text=True)
+    assert run.returncode == 2 and "none holds no notebook" in run.stderr
 
 
 def test_the_students_notebook_runs_unanswered_where_there_is_only_its_pack(pack: Path, tmp_path: Path) -> None:
@@ -122,7 +119,7 @@ def test_the_students_notebook_runs_unanswered_where_there_is_only_its_pack(pack
     pins.write_text("".join(f"{name}=={version}\n" for name, version in versions.lock(ROOT).items()))
     install = ["pip", "install", "--quiet", "-c", pins, "-r", "requirements.txt"]
     student.run(*install, folder=pack / "student")
-    for name in MODULES:
-        folder = tmp_path / name
-        shutil.copytree(pack / "student" / name, folder)
+    for module in CHANGED:
+        folder = tmp_path / module.module
+        shutil.copytree(pack / "student" / module.module, folder)
         student.execute(folder / "problems.ipynb")

@@ -36,7 +36,7 @@ def test_a_problem_is_whole(path: Path) -> None:
     assert problem.statement and problem.solution and problem.head.minutes <= 60
     if problem.head.kind == "code":
         assert problem.start and len(problem.wrong) >= 2 and {test.hidden for test in problem.tests} == {True, False}
-        assert all(0 < points <= problem.points for points, _ in problem.wrong)
+        assert all(0 < points <= problem.points for points, *_ in problem.wrong)
     else:
         levels = [line for line in problem.rubric.splitlines() if line.startswith("|")][0]
         assert levels.count("|") == 6, "a part and four levels"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from ntksite.records import ROOT
 
-from course import packages, quizzes, sets
+from course import handouts, packages, quizzes, sets, slides
 from course.settings import BadSetting
 
 OUT = ROOT / "_build" / "course"
-BUILDS = (sets.build, quizzes.build, packages.build)
+BUILDS = (quizzes.build, slides.build, handouts.build, packages.build, sets.build)  # the quick ones first
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """Grade the code of a folder of notebooks: python grade.py SUBMISSIONS. Writes grades.csv there.
 
-It lies beside autograder.zip. Each notebook runs in a process group of its own and is stopped when it takes too long,
-since one that loops for ever never ends by itself. A student's code runs with your rights: use an account, or a
+It lies beside autograder.zip and set.json. The table has a line for each notebook, also of folders inside, and empty
+columns for what is marked by hand. Each notebook runs in a process group of its own and is stopped when it takes too
+long, since one that loops for ever never ends by itself. A student's code runs with your rights: use an account, or a
 container, that has nothing to lose.
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 LIMIT = 120  # seconds
+OFF = "64-bit numbers are off: run again with ntkbook.enable_float64()"
 
 
 def run(autograder: Path, notebook: Path, out: Path, limit: float) -> str:
@@ -38,15 +40,15 @@ def run(autograder: Path, notebook: Path, out: Path, limit: float) -> str:
 
 
 def grade(autograder: Path, notebook: Path, limit: float = LIMIT) -> dict[str, str | float]:
-    """The points of each question, and a remark."""
+    """The points of each question in code, their sum, and a remark."""
     with tempfile.TemporaryDirectory() as folder:
         remark = run(autograder, notebook, Path(folder), limit)
         results = Path(folder) / "results.json"
         tests = json.loads(results.read_text())["tests"] if results.exists() else []
     scores = {test["name"]: float(test["score"]) for test in tests if "score" in test}
     if any("64-bit numbers are off" in test.get("output", "") for test in tests):
-        remark = "64-bit numbers are off: run again with ntkbook.enable_float64()"
-    return {"notebook": notebook.name, **scores, "total": sum(scores.values()), "remark": remark}
+        remark = OFF
+    return {**scores, "code": sum(scores.values()), "remark": remark}
 
 
 def main() -> None:
@@ -54,13 +56,21 @@ def main() -> None:
     parser.add_argument("submissions", type=Path, help="a folder of notebooks")
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds for each of them")
     arguments = parser.parse_args()
-    rows = []
-    for notebook in sorted(arguments.submissions.glob("*.ipynb")):
-        rows.append(grade(HERE / "autograder.zip", notebook, arguments.limit))
+    notebooks = [
+        path for path in sorted(arguments.submissions.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts
+    ]
+    if not notebooks:
+        parser.error(f"{arguments.submissions} holds no notebook")
+    whole = json.loads((HERE / "set.json").read_text())
+    in_code = {name: points for name, points in whole["points"].items() if name not in whole["by hand"]}
+    nothing = dict.fromkeys(in_code, 0.0)
+    rows = [{"notebook": "out of", **whole["points"], "code": sum(in_code.values())}]
+    for notebook in notebooks:
+        row = {"notebook": str(notebook.relative_to(arguments.submissions)), **nothing}
+        rows.append(row | grade(HERE / "autograder.zip", notebook, arguments.limit))
         print(*(f"{key}: {value}" for key, value in rows[-1].items() if value != ""), sep="  ", flush=True)
-    columns = dict.fromkeys(key for row in rows for key in row)
     with (arguments.submissions / "grades.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval=0)
+        writer = csv.DictWriter(file, ["notebook", *whole["points"], "code", "remark"])
         writer.writeheader()
         writer.writerows(rows)
 

@@ -3,9 +3,9 @@
 A source has a head (title, kind, minutes; points where it is written) and a statement, and then blocks:
 
 - `{start}`: code that the student is given;
-- `{solution}`: what the reference gives for it; `{answer}`: the words of the reference;
+- `{solution}`: the whole cell that the reference gives in its place; `{answer}`: the words of the reference;
 - `{test} POINTS public` or `hidden`: a function whose arguments are names of the notebook, and which asserts;
-- `{wrong} POINTS WHY`: a known wrong answer with the points that it loses: for the tests of the course;
+- `{wrong} POINTS WHY`: a known wrong answer with the points that it loses: for the marking guide, and `course.trial`;
 - `{rubric}` and `{specimen} POINTS`: of a problem that is marked by hand.
 """
 
@@ -21,7 +21,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_
 from ntksite.notebooks.myst import Directive, parse
 from pydantic import PositiveInt, ValidationError
 
-from course.settings import BadSetting, Module, Settings, Strict
+from course.settings import FILE, BadSetting, Module, Settings, Strict
 
 CANARY = "ntk-canary"
 
@@ -31,6 +31,12 @@ import jax.numpy as jnp
 import ntkbook
 
 ntkbook.enable_float64()  # 64-bit numbers: the tests want them"""
+
+RULES = """\
+Run the cells from the top. The checks below the answers in code are a part of the tests: others, at other inputs, run
+when your notebook is graded. What a function gets are JAX arrays of 64-bit numbers, where its problem does not say
+otherwise, and plain numbers; what it returns may be any array or number. Hand in this notebook, with what its cells
+have printed."""
 
 # What each test begins with. otter-grader takes a function alone: what it uses it has to import itself.
 BEGINNING = """\
@@ -43,12 +49,13 @@ assert jax.config.jax_enable_x64, "64-bit numbers are off: run the first cell ag
 
 
 class Head(Strict):
-    """What stands at the top of a problem."""
+    """What stands at the top of a problem; `uses` names the problems before it whose functions it calls."""
 
     title: str
     kind: Literal["code", "written"]
     minutes: PositiveInt
     points: PositiveInt | None = None
+    uses: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -72,9 +79,15 @@ class Problem:
     answer: str = ""
     rubric: str = ""
     tests: list[Test] = field(default_factory=list)
-    wrong: list[tuple[int, str]] = field(default_factory=list)
+    wrong: list[tuple[int, str, str]] = field(default_factory=list)
     specimens: list[tuple[float, str]] = field(default_factory=list)
     points: int = 0
+    weight: float = 1.0
+
+    @property
+    def worth(self) -> float:
+        """The points that it gives in this course."""
+        return self.points * self.weight
 
 
 def read_problem(path: Path, seed: int) -> Problem:
@@ -103,8 +116,8 @@ def add(problem: Problem, block: Directive) -> None:
     match block.name, block.argument.split(maxsplit=1):
         case "test", [points, audience]:
             problem.tests.append(Test(int(points), audience == "hidden", block.body))
-        case "wrong", [points, _]:
-            problem.wrong.append((int(points), block.body))
+        case "wrong", [points, why]:
+            problem.wrong.append((int(points), why, block.body))
         case "specimen", [points]:
             problem.specimens.append((float(points), block.body))
         case "start" | "solution" | "answer" | "rubric", []:
@@ -114,16 +127,18 @@ def add(problem: Problem, block: Directive) -> None:
 
 
 def read_set(root: Path, settings: Settings, module: Module) -> list[Problem]:
-    """The problems of a module that the settings choose, in their order, with the points that they give."""
+    """The problems of a module that the settings choose, in their order, with the weights that they have there."""
     folder = root / "course" / "modules" / module.module / "problems"
     names = module.problems or sorted(path.stem for path in folder.glob("*.md"))
     problems = [read_problem(folder / f"{name}.md", settings.seed) for name in names]
-    for problem in problems:
-        if problem.name in module.points and problem.tests:
-            raise BadSetting(
-                f"points of {module.module}: {problem.name} is graded by its tests, which have their points"
-            )
-        problem.points = module.points.get(problem.name, problem.points)
+    for place, problem in enumerate(problems):
+        for used in problem.head.uses:
+            if used not in names[:place]:
+                raise BadSetting(
+                    f"{FILE}: problems of {module.module}: {problem.name} takes the function of {used}, which must be "
+                    f"chosen too, and stand before it"
+                )
+        problem.weight = module.points.get(problem.name, problem.points) / problem.points
     return problems
 
 
@@ -147,10 +162,12 @@ def code(text: str, *, solves: bool = False) -> list[NotebookNode]:
 def master(settings: Settings, module: Module, problems: list[Problem]) -> NotebookNode:
     """The notebook from which otter-grader makes the student's and the grader's."""
     config = {"name": module.module, "tests": {"ok_format": False}, "export_cell": False, "runs_on": "default"}
-    total = sum(problem.points for problem in problems)
-    title = f"# {settings.title}: problems of module {module.module}\n\n{settings.term}, {settings.teacher}. "
-    title += f"Due {module.due}. {total} points, about {sum(p.head.minutes for p in problems)} minutes."
-    cells = [raw("# ASSIGNMENT CONFIG", yaml.safe_dump(config)), new_markdown_cell(title), new_code_cell(FIRST)]
+    total, minutes = sum(problem.worth for problem in problems), sum(problem.head.minutes for problem in problems)
+    head = f"# {settings.title}: problems of module {module.module}\n\n{settings.term}. Teacher: {settings.teacher}\n\n"
+    head += (
+        f"Due {module.due:%A, %d %B %Y}, at the end of the day. {total:g} points, about {minutes} minutes.\n\n{RULES}"
+    )
+    cells = [raw("# ASSIGNMENT CONFIG", yaml.safe_dump(config)), new_markdown_cell(head), new_code_cell(FIRST)]
     for number, problem in enumerate(problems, 1):
         cells += question(number, problem)
     notebook = new_notebook(cells=cells)
@@ -162,15 +179,17 @@ def master(settings: Settings, module: Module, problems: list[Problem]) -> Noteb
 
 def question(number: int, problem: Problem) -> list[NotebookNode]:
     by_hand = problem.head.kind == "written"
-    settings = {"name": f"q{number}", "points": problem.points, "manual": by_hand}
+    settings = {"name": f"q{number}", "points": problem.worth, "manual": by_hand}
     if not by_hand:
-        settings["points"] = [test.points for test in problem.tests]
-    heading = f"## {number}. {problem.head.title}\n\n*{problem.points} points, {problem.head.minutes} minutes.*\n\n"
-    in_code = problem.start != ""
-    solution = code(problem.solution, solves=True) if in_code else [new_markdown_cell(problem.solution)]
+        settings["points"] = [test.points * problem.weight for test in problem.tests]
+    worth = f"{problem.worth:g} points, {problem.head.minutes} minutes."
+    if by_hand and problem.weight != 1:
+        worth += f" The points of its parts, which add up to {problem.points}, count {problem.weight:g} times."
+    heading = f"## {number}. {problem.head.title}\n\n*{worth}*\n\n"
+    solution = code(problem.solution, solves=True) if problem.start else [new_markdown_cell(problem.solution)]
     solution += [new_markdown_cell(problem.answer)] if problem.answer else []
     prompt = code(problem.start) + ([new_markdown_cell("*Your answer.*")] if by_hand else [])
-    tests = [new_code_cell(test_cell(test)) for test in problem.tests]
+    tests = [new_code_cell(test_cell(test, problem.weight)) for test in problem.tests]
     return [
         raw("# BEGIN QUESTION", yaml.safe_dump(settings)),
         new_markdown_cell(heading + problem.statement),
@@ -181,15 +200,17 @@ def question(number: int, problem: Problem) -> list[NotebookNode]:
     ]
 
 
-def test_cell(test: Test) -> str:
-    """The test as otter-grader reads it, which first looks whether 64-bit numbers are on."""
+def test_function(test: Test) -> str:
+    """The test with its imports, which first looks whether 64-bit numbers are on."""
     lines = test.code.splitlines()
     start = next(place for place, line in enumerate(lines) if line.startswith("def "))
-    body = [*lines[: start + 1], textwrap.indent(BEGINNING, "    "), *lines[start + 1 :]]
-    config = (
-        f'""" # BEGIN TEST CONFIG\npoints: {test.points}\nhidden: {str(test.hidden).lower()}\n""" # END TEST CONFIG'
-    )
-    return "\n".join([config, *body])
+    return "\n".join([*lines[: start + 1], textwrap.indent(BEGINNING, "    "), *lines[start + 1 :]])
+
+
+def test_cell(test: Test, weight: float = 1.0) -> str:
+    """The test as otter-grader reads it."""
+    config = f"points: {test.points * weight}\nhidden: {str(test.hidden).lower()}"
+    return f'""" # BEGIN TEST CONFIG\n{config}\n""" # END TEST CONFIG\n{test_function(test)}'
 
 
 def write_master(notebook: NotebookNode, path: Path) -> None:

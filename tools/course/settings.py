@@ -5,6 +5,7 @@ The line names the key, says what was found there and what is allowed.
 
 import datetime
 from pathlib import Path
+from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
@@ -25,8 +26,8 @@ class Module(Strict):
 
     module: str
     release: datetime.date
-    due: datetime.date
-    problems: list[str] | None = None
+    due: datetime.date | None = None
+    problems: Annotated[list[str], Field(min_length=1)] | None = None
     points: dict[str, PositiveInt] = Field(default_factory=dict)
 
 
@@ -42,15 +43,29 @@ def read_settings(root: Path) -> Settings:
     """The settings, which agree with the modules and problems that are there."""
     try:
         settings = Settings.model_validate(yaml.safe_load((root / FILE).read_text("utf-8")))
-    except yaml.YAMLError as error:
-        raise BadSetting(f"{FILE} is no YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BadSetting(f"{FILE}: {key}: got {first['input']!r}; {first['msg']}") from error
+        raise BadSetting(f"{FILE}: {said(error)}") from error
+    except (yaml.YAMLError, ValueError) as error:  # a day that no month has is a ValueError
+        raise BadSetting(f"{FILE} is no YAML: {' '.join(str(error).split())}") from error
     for number, module in enumerate(settings.modules):
         check_module(root, f"modules.{number}", module)
     return settings
+
+
+def said(error: ValidationError) -> str:
+    """What is wrong, in one line: a key that does not exist first, which is often one that is misspelt."""
+    found = error.errors()
+    first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    match first["type"]:
+        case "extra_forbidden":
+            return f"{key}: there is no such key"
+        case "missing":
+            return f"{key}: it is missing"
+        case kind if kind.startswith("date"):
+            return f"{key}: got {first['input']!r}; a day is written YYYY-MM-DD"
+        case _:
+            return f"{key}: got {first['input']!r}; {first['msg']}"
 
 
 def check_module(root: Path, key: str, module: Module) -> None:
@@ -58,9 +73,11 @@ def check_module(root: Path, key: str, module: Module) -> None:
     known = sorted(folder.name for folder in modules.iterdir())
     if module.module not in known:
         raise BadSetting(f"{FILE}: {key}.module: got {module.module!r}; allowed are {', '.join(known)}")
-    if module.due <= module.release:
-        raise BadSetting(f"{FILE}: {key}.due: got {module.due}; it must be later than release, {module.release}")
     names = sorted(path.stem for path in (modules / module.module / "problems").glob("*.md"))
+    if bool(names) != bool(module.due):
+        raise BadSetting(f"{FILE}: {key}.due: a module has it where it has problems; {module.module} has {len(names)}")
+    if module.due and module.due <= module.release:
+        raise BadSetting(f"{FILE}: {key}.due: got {module.due}; it must be later than release, {module.release}")
     for field, chosen in (("problems", module.problems or []), ("points", module.points)):
         for name in chosen:
             if name not in names:
