@@ -24,7 +24,6 @@ from course import packages, sets, trial, tried  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = read_settings(ROOT)
-WITH_PROBLEMS = [module for module in SETTINGS.modules if module.due]
 CHANGED = tried.changed(ROOT, SETTINGS)
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("course")]
@@ -68,7 +67,7 @@ def test_grading(pack: Path, module: Module) -> None:
     assert tried.failures(ROOT, pack, SETTINGS, module) == []
 
 
-@pytest.mark.parametrize("module", WITH_PROBLEMS, ids=lambda module: module.module)
+@pytest.mark.parametrize("module", SETTINGS.with_problems, ids=lambda module: module.module)
 def test_every_answer_gets_what_its_source_says(module: Module) -> None:
     assert trial.failures(read_set(ROOT, SETTINGS, module)) == []
 

@@ -66,7 +66,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 def test_the_same_settings_give_the_same_master() -> None:
     settings = read_settings(ROOT)
-    module = settings.modules[0]
+    module = settings.with_problems[0]
     problems = read_set(ROOT, settings, module)
     assert master(settings, module, problems) == master(settings, module, problems)
 

@@ -7,11 +7,18 @@ from pathlib import Path
 
 from ntksite.records import ROOT
 
-from course import handouts, packages, quizzes, sets, slides
+from course import capstones, handouts, packages, quizzes, sets, slides
 from course.settings import BadSetting
 
 OUT = ROOT / "_build" / "course"
-BUILDS = (quizzes.build, slides.build, handouts.build, packages.build, sets.build)  # the quick ones first
+BUILDS = (
+    capstones.build,
+    quizzes.build,
+    slides.build,
+    handouts.build,
+    packages.build,
+    sets.build,
+)  # the quick ones first
 
 
 def main() -> None:

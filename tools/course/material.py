@@ -46,8 +46,12 @@ def read_text(root: Path, path: Path) -> Text:
         body = CLAIM.sub(lambda found: claim(root, found[1]), body)
     except (OSError, BadSetting) as error:
         raise BadSetting(f"{path.relative_to(root)}: {error}") from error
-    book = read_citation(root).site or "../../html"  # seen from _build/course/slides
-    return Text(path.parent.name, title[1], LINK.sub(f"{book}/book/", body))
+    return Text(path.parent.name, title[1], at_the_book(root, body, "../../html"))
+
+
+def at_the_book(root: Path, text: str, built: str) -> str:
+    """The text with its links leading to the book: to its address, else to the built pages, seen from where it lies."""
+    return LINK.sub(f"{read_citation(root).site or built}/book/", text)
 
 
 def figure(root: Path, page: str, name: str) -> str:

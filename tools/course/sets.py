@@ -24,9 +24,8 @@ from course.settings import Module, Settings, read_settings
 def build(root: Path, out: Path) -> None:
     """Write student/MODULE, teacher/MODULE and grader/MODULE for every module that is taught and has problems."""
     settings = read_settings(root)
-    modules = [module for module in settings.modules if module.due]
     with ThreadPoolExecutor(2) as both:  # each waits for a kernel of its own
-        list(both.map(lambda module: build_set(root, out, settings, module), modules))
+        list(both.map(lambda module: build_set(root, out, settings, module), settings.with_problems))
     shutil.copy(root / "course" / "student.md", out / "student" / "README.md")
 
 

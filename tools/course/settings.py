@@ -38,6 +38,10 @@ class Settings(Strict):
     seed: int = Field(ge=0, lt=2**32)
     modules: list[Module] = Field(min_length=1)
 
+    @property
+    def with_problems(self) -> list[Module]:
+        return [module for module in self.modules if module.due]
+
 
 def read_settings(root: Path) -> Settings:
     """The settings, which agree with the modules and problems that are there."""

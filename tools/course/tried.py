@@ -30,10 +30,8 @@ def digest(root: Path, module: Module) -> str:
 def changed(root: Path, settings: Settings) -> list[Module]:
     """The first module with problems, and all whose problems are not those that were tried."""
     tried = json.loads((root / RECORD).read_text("utf-8"))
-    with_problems = [module for module in settings.modules if module.due]
-    return with_problems[:1] + [
-        module for module in with_problems[1:] if tried.get(module.module) != digest(root, module)
-    ]
+    first, *others = settings.with_problems
+    return [first, *(module for module in others if tried.get(module.module) != digest(root, module))]
 
 
 def failures(root: Path, pack: Path, settings: Settings, module: Module) -> list[str]:
@@ -85,14 +83,14 @@ def answered(
 def main() -> None:
     settings = read_settings(ROOT)
     tried: dict[str, str] = {}
-    for module in (module for module in settings.modules if module.due):
+    for module in settings.with_problems:
         with tempfile.TemporaryDirectory() as name:
             build_set(ROOT, Path(name), settings, module)
             wrong = failures(ROOT, Path(name), settings, module)
         print(*wrong or [f"{module.module}: as it should be"], sep="\n", flush=True)
         tried |= {} if wrong else {module.module: digest(ROOT, module)}
     (ROOT / RECORD).write_text(json.dumps(tried, indent=1) + "\n", "utf-8")
-    sys.exit(len(tried) < len([module for module in settings.modules if module.due]))
+    sys.exit(len(tried) < len(settings.with_problems))
 
 
 if __name__ == "__main__":
