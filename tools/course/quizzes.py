@@ -35,6 +35,7 @@ from ntksite.citation import read_citation
 from ntksite.notebooks.markdown import CHOICE, VERDICT
 
 from course.problems import CANARY
+from course.settings import read_settings
 
 COMMENT = re.compile(r"^ *% (.+)\n", flags=re.M)
 QUESTION = re.compile(r"```\{self-check\} (?P<question>.+)\n(?P<choices>(?:.*\n)*?)```\s*\Z")
@@ -85,7 +86,8 @@ def build(root: Path, out: Path) -> None:
     course = root / "course"
     misconceptions = yaml.safe_load((course / "misconceptions.yaml").read_text("utf-8"))
     sources = {f"test-{path.stem}": path for path in (course / "test" / "a.md", course / "test" / "b.md")}
-    sources |= {f"{path.parent.name}-votes": path for path in sorted(course.glob("modules/*/votes.md"))}
+    votes = [course / "modules" / module.module / "votes.md" for module in read_settings(root).modules]
+    sources |= {f"{path.parent.name}-votes": path for path in votes if path.exists()}
     lms, teacher = out / "lms", out / "teacher"
     for folder in (lms, teacher):
         folder.mkdir(parents=True, exist_ok=True)

@@ -18,9 +18,8 @@ from course.settings import Module, read_settings
 def failures(problems: list[Problem]) -> list[str]:
     """Every answer of a set that does not get the points which its source says, in a line of its own."""
     found = []
-    for problem in problems:
-        names = before(problem, problems)
-        full = problem.points if problem.tests else 0
+    for problem in (problem for problem in problems if problem.tests):
+        names, full = before(problem, problems), problem.points
         answers = [("the reference", full, problem.solution), ("the blank", 0, problem.start)]
         answers += [(f"wrong: {why}", full - loses, code) for loses, why, code in problem.wrong]
         for whose, expected, code in answers:

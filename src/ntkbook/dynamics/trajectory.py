@@ -17,7 +17,8 @@ __all__ = ["FlowError", "Result", "Trajectory"]
 
 _RESULTS = (
     "successful",
-    "the step limit was reached at t = {time:.6g}. Raise max_steps, loosen rtol and atol, or ask for earlier times.",
+    "the step limit was reached at t = {time:.6g}. Raise max_steps, loosen rtol and atol, or ask for earlier "
+    "times. At the kinks of an activation such as ReLU steps become ever shorter: use gradient_descent.",
     "the solution grew without bound near t = {time:.6g}. Truncated hierarchies can blow up in finite time: ask for "
     "earlier times, a wider network or another level. For gradient descent, lower the learning rate.",
     "a value became NaN or infinite after t = {time:.6g}. Look at outputs and kernels at the start, or use float64.",
