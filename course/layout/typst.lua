@@ -6,6 +6,9 @@ end
 
 function Math(math)
   local drawn = pandoc.write(pandoc.Pandoc({ pandoc.Plain({ math }) }), 'typst'):gsub('%s+$', '')
+  if drawn:match('#scale%b()%[%a+%]') then -- the name of a symbol, which would be printed as a word
+    error('pandoc cannot read \\Bigl and the like before a symbol; write \\left: ' .. math.text)
+  end
   local block = math.mathtype == 'DisplayMath' and 'true' or 'false'
   local inside = drawn:match('^%$%s*(.-)%s*%$$') or error('pandoc cannot read the formula ' .. math.text)
   return pandoc.RawInline('typst',

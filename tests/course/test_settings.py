@@ -41,9 +41,9 @@ def test_the_settings_that_are_shipped_are_good() -> None:
         ("seed: 1", "sead: 1", "sead: there is no such key"),
         ("seed: 1", "", "seed: it is missing"),
         ("term: Spring 2027", "term: ''", "term: got ''"),
-        ("2027-02-01", "2027-01-10", "modules.1.due: got 2027-01-10; it must be later than release, 2027-01-18"),
-        ("2027-02-01", "soon", "modules.1.due: got 'soon'; a day is written YYYY-MM-DD"),
-        ("2027-02-01", "2027-02-30", "day is out of range"),
+        ("2027-01-29", "2027-01-10", "modules.1.due: got 2027-01-10; it must be later than release, 2027-01-18"),
+        ("2027-01-29", "soon", "modules.1.due: got 'soon'; a day is written YYYY-MM-DD"),
+        ("2027-01-29", "2027-02-30", "day is out of range"),
         (
             "    # problems: [1-kernel, 2-frozen, 3-exponent, 4-time, 5-other-loss, 6-measure]",
             "    problems: []",
