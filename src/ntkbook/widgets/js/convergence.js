@@ -144,8 +144,16 @@ function buildConvergence(frame) {
       { aloud },
     );
     const setting = `${points} points, width ${width}, ${depth === 1 ? "one hidden layer" : `${depth} hidden layers`}, ${activation}, residual: ${names[labels] ?? labels}`;
-    error.describe(`Training error against time on a logarithmic axis, with three straight lines for the rates one half, one and two times lambda over n. The slowest of the networks reaches ${slowest.map((v) => readable(v, 2)).join(", ")} times lambda over n. ${setting}.`);
-    low.describe(`Least eigenvalue of the kernel over lambda against time; its least values are ${lowest.map((v) => readable(v, 2)).join(", ")}, the corollary asks for more than one half. ${setting}.`);
+    frame.describe(
+      error,
+      `Training error against time on a logarithmic axis, with three straight lines for the rates one half, one and two times lambda over n. ${setting}.`,
+      `The slowest of the networks reaches ${slowest.map((v) => readable(v, 2)).join(", ")} times lambda over n.`,
+    );
+    frame.describe(
+      low,
+      `Least eigenvalue of the kernel over lambda against time; the corollary asks for more than one half. ${setting}.`,
+      `Its least values are ${lowest.map((v) => readable(v, 2)).join(", ")}.`,
+    );
   }
 
   frame.changed = () => draw(true);

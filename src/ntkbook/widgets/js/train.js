@@ -276,8 +276,8 @@ function buildTrain(frame) {
     fit.describe(`The function the network computes and the prediction of the frozen kernel; they differ by at most ${readable(gap, 2)} at the data points. ${where}.`);
     loss.describe(`Loss against time on a logarithmic axis: ${readable(run.loss, 2)}, predicted ${readable(frozen.loss, 2)} by the frozen kernel. ${where}.`);
     kernelMap.describe(`Neural tangent kernel, ${y.length} by ${y.length}; its largest entry is ${readable(Math.max(...run.kernel), 2)}. ${where}.`);
-    changeMap.describe(`Change of the kernel since the start, relative size ${moved}. ${where}.`);
-    distance.describe(`Relative distance of the kernel from its start against time: ${moved}. ${ends.join(" ")} ${where}.`);
+    frame.describe(changeMap, `Change of the kernel since the start. ${where}.`, `Its relative size is ${moved}.`);
+    frame.describe(distance, `Relative distance of the kernel from its start against time. ${where}.`, `Now ${moved}. ${ends.join(" ")}`);
   }
 
   // Running
