@@ -42,6 +42,7 @@ def test_a_deck_has_a_dozen_slides_each_under_its_heading(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_handouts_are_one_tagged_page(made: Path, module: str) -> None:
+    assert CANARY not in read_text(ROOT, ROOT / "course" / "modules" / module / "handout.md").body
     pdf = PdfReader(made / "handouts" / f"{module}.pdf")
     assert len(pdf.pages) == 1 and pdf.trailer["/Root"]["/MarkInfo"]["/Marked"]
     assert pdf.trailer["/Root"]["/Lang"].startswith("en") and pdf.metadata.title

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from release.versions import lock
 from course import grade
 from course.problems import CANARY, Problem, master, read_set, write_master
 from course.settings import Module, Settings, read_settings
+
+MARKS = re.compile(r"^(# (BEGIN|END) SOLUTION.*|<!-- (BEGIN|END) QUESTION -->)\n*", flags=re.M)
 
 
 def build(root: Path, out: Path) -> None:
@@ -82,6 +85,8 @@ def solve(source: Path, target: Path) -> None:
     """The solved notebook with what it prints, without the places for answers; it has to pass its own tests."""
     notebook = nbformat.read(source, as_version=4)
     notebook.cells = [cell for cell in notebook.cells if "otter_answer_cell" not in cell.metadata.get("tags", [])]
+    for cell in notebook.cells:
+        cell.source = MARKS.sub("", cell.source)
     nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": source.parent}}).execute()
     for cell in notebook.cells:
         if "grader.check(" in cell.source and "passed!" not in said(cell):
