@@ -11,6 +11,7 @@ pytest.importorskip("pydantic")
 
 from course.problems import CANARY, Problem, master, read_problem, read_set, split  # noqa: E402
 from course.settings import BadSetting, read_settings  # noqa: E402
+from course.trial import defined_twice  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "course").glob("modules/*/problems/*.md"))
@@ -52,6 +53,13 @@ def test_the_marks_of_a_specimen_add_up(path: Path) -> None:
             sum(float(number) for number in re.findall(r"(?<![\w.])(\d(?:\.5)?)(?= for|,)", said.replace("\n", " ")))
             == points
         )
+
+
+def test_a_function_that_two_problems_define_is_told() -> None:
+    first, second = (read(path) for path in SOURCES[:2])
+    assert defined_twice([first, second]) == []
+    second.solution += first.solution
+    assert defined_twice([first, second]) == ["ntk"]
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
 python -m course.trial 1-networks    # tells what does not get what it should
 """
 
+import ast
 import inspect
 import sys
 from typing import Any
@@ -17,7 +18,7 @@ from course.settings import Module, read_settings
 
 def failures(problems: list[Problem]) -> list[str]:
     """Every answer of a set that does not get the points which its source says, in a line of its own."""
-    found = []
+    found = [f"{name} is defined in two problems, and the tests run when all are" for name in defined_twice(problems)]
     for problem in (problem for problem in problems if problem.tests):
         names, full = before(problem, problems), problem.points
         answers = [("the reference", full, problem.solution), ("the blank", 0, problem.start)]
@@ -27,6 +28,13 @@ def failures(problems: list[Problem]) -> list[str]:
             if points != expected:
                 found.append(f"{problem.name}, {whose}: {points} of {full} points, and not {expected}")
     return found
+
+
+def defined_twice(problems: list[Problem]) -> list[str]:
+    """The functions that more than one cell of the notebook defines; only the last of them would be graded."""
+    cells = [ast.parse(problem.solution).body for problem in problems if problem.start]
+    names = [node.name for body in cells for node in body if isinstance(node, ast.FunctionDef)]
+    return sorted({name for name in names if names.count(name) > 1})
 
 
 def before(problem: Problem, problems: list[Problem]) -> dict[str, Any]:
