@@ -56,12 +56,12 @@ SMALL: dict[str, dict[str, Any]] = {
     "truncation": {"data": ["sphere", "half circle", "digits"], "widths": [64], "seeds": 2},
 }
 QUICK = ("orders",)
-LONG = ("predicting",)  # a minute; what it does, its parts do too
+LONG = ("predicting", "theorem-2-6", "truncation")  # two minutes together; samples of all three are computed again
 
 
-def marked(names: list[str]) -> list[Any]:
+def marked(names: list[str], long: tuple[str, ...] = ()) -> list[Any]:
     marks = {name: [pytest.mark.slow] for name in names} | {name: [] for name in QUICK}
-    marks |= {name: [pytest.mark.slow, pytest.mark.nightly] for name in LONG}
+    marks |= {name: [pytest.mark.slow, pytest.mark.nightly] for name in long}
     return [pytest.param(name, marks=marks[name]) for name in names]
 
 
@@ -79,7 +79,7 @@ def test_every_experiment_has_a_small_setting() -> None:
     assert set(SMALL) == set(EXPERIMENTS)
 
 
-@pytest.mark.parametrize("name", marked(list(SMALL)))
+@pytest.mark.parametrize("name", marked(list(SMALL), LONG))
 def test_a_small_run_is_saved_and_loaded_and_looks_like_the_stored_result(name: str, tmp_path: Path) -> None:
     result = experiments.run(name, **SMALL[name])
     path = experiments.save(name, result, tmp_path)

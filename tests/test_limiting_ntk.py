@@ -164,7 +164,8 @@ DEGENERATE = np.array([[0.8, 0.5], [0.8, 0.5], [-0.8, -0.5], [1.6, 1.0], [-0.3, 
 @double
 @pytest.mark.parametrize(
     ("activation", "depth"),
-    [("tanh", 1), ("sin", 1), ("relu", 2)] + [pytest.param(name, 3, marks=pytest.mark.slow) for name in REGISTRY],
+    [("tanh", 1), ("sin", 1), ("relu", 2), pytest.param("tanh", 3, marks=pytest.mark.slow)]
+    + [pytest.param(name, 3, marks=[pytest.mark.slow, pytest.mark.nightly]) for name in REGISTRY if name != "tanh"],
 )
 def test_derivatives_in_the_points(activation, depth):
     net = ntkbook.mlp(width=1, depth=depth, activation=activation)

@@ -45,6 +45,7 @@ def test_sizes_at_the_start(order, predicted):
     assert fit.slope == pytest.approx(predicted, abs=0.2)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ["resnet", "conv"])
 @pytest.mark.parametrize(("order", "predicted"), [(2, 0.0), (3, -1.0), (4, -1.0)])
 def test_sizes_at_the_start_of_other_networks(name, order, predicted):

@@ -64,7 +64,7 @@ def test_no_secret_reaches_a_student_and_every_one_a_teacher(pack: Path) -> None
 @pytest.mark.parametrize("module", CHANGED, ids=lambda module: module.module)
 def test_grading(pack: Path, module: Module) -> None:
     """All points to the reference, none to a blank, and from known wrong answers what they are said to lose."""
-    assert tried.failures(ROOT, pack, SETTINGS, module) == []
+    assert tried.failures(ROOT, pack, SETTINGS, module, rounds=1) == []  # the other wrong answers: below, and nightly
 
 
 @pytest.mark.parametrize("module", SETTINGS.with_problems, ids=lambda module: module.module)

@@ -34,8 +34,11 @@ def changed(root: Path, settings: Settings) -> list[Module]:
     return [first, *(module for module in others if tried.get(module.module) != digest(root, module))]
 
 
-def failures(root: Path, pack: Path, settings: Settings, module: Module) -> list[str]:
-    """What the grader of a pack gives otherwise than it should: to the reference, a blank, wrong answers, 32 bits."""
+def failures(root: Path, pack: Path, settings: Settings, module: Module, rounds: int | None = None) -> list[str]:
+    """What the grader of a pack gives otherwise than it should: to the reference, a blank, 32 bits, wrong answers.
+
+    Each round takes one wrong answer of every problem; None: all of them.
+    """
     problems = [problem for problem in read_set(root, settings, module) if problem.tests]
     autograder = pack / "grader" / module.module / "autograder.zip"
     questions = [f"q{number}" for number in range(1, len(problems) + 1)]
@@ -55,7 +58,7 @@ def failures(root: Path, pack: Path, settings: Settings, module: Module) -> list
     expect("the reference", solutions, full)
     expect("a blank", [], nothing)
     expect("32 bits", solutions, nothing, bits=32)
-    for k in range(max(len(problem.wrong) for problem in problems)):
+    for k in range(max(len(problem.wrong) for problem in problems))[:rounds]:
         wrong = [problem.wrong[k % len(problem.wrong)] for problem in problems]
         left = {
             question: full[question] - loses * problem.weight
