@@ -72,6 +72,18 @@ def test_links_lead_to_the_built_book_where_it_has_no_address() -> None:
     assert links and all("/book/networks.html#train-live?" in link for link in links)
 
 
+def test_links_lead_to_places_that_the_book_has() -> None:
+    """All of the course's texts; a figure's place with a setting is made by its script, which other tests try."""
+    texts = {path: path.read_text("utf-8") for path in sorted((ROOT / "course").rglob("*.md"))}
+    links = [(path, link) for path, text in texts.items() for link in re.findall(r"\]\(([\w-]+\.html[#\w-]*)\)", text)]
+    assert len(links) > 40
+    for path, link in links:
+        page, _, name = link.partition("#")
+        built = ROOT / "_build" / "html" / "book" / page
+        assert built.exists(), f"{path}: {link}"
+        assert not name or f'id="{name}"' in built.read_text("utf-8"), f"{path}: {link}"
+
+
 def test_formulas_are_said_in_words() -> None:
     options = [f"--lua-filter={ROOT / 'course' / 'layout' / 'typst.lua'}"]
     text = pypandoc.convert_text(r"So $\dot r = -\frac1n K r$.", "typst", format="markdown", extra_args=options)
