@@ -267,6 +267,7 @@ class Digits:
         return self.apply(params, x, plain)
 
 
+@pytest.mark.slow
 def test_a_classifier_of_digits():
     x, _ = ntkbook.data.digits(5, key=jax.random.key(0))
     net = Digits()

@@ -283,6 +283,7 @@ def test_click_to_differentiate_ships_the_derivation_of_terms() -> None:
     assert len(json.dumps(widget.meta)) < 500_000
 
 
+@pytest.mark.slow
 def test_click_to_differentiate_carries_terms_that_add_up_to_the_kernel() -> None:
     values = floats(ClickToDifferentiate(depths=[2], widths=[6], activation="softplus")).astype(float)
     assert len(values) == 3 + 22 + 282 + 3
